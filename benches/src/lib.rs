@@ -1,0 +1,1 @@
+//! Adlib's measurements, peers in the same run.

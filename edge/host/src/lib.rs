@@ -1,0 +1,1 @@
+//! Runs Adlib's edge component where Spin is not installed.

@@ -1,0 +1,1 @@
+//! Adlib's edge: the WebAssembly component.

@@ -1,0 +1,1 @@
+//! Adlib's origin: the language model service.

@@ -1,0 +1,1 @@
+//! Adlib's integration tests: the real edge before a real origin.
