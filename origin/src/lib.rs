@@ -1,1 +1,7 @@
 //! Adlib's origin: the language model service.
+//!
+//! One-way stack: `main → server → api → copy → engine → model → backend`. Leaves: configuration types,
+//! telemetry, tokenizer.
+
+pub mod backend;
+pub mod model;

@@ -1,0 +1,4 @@
+//! Language models of the Llama family: their configuration, their tensors, and the graph that runs them.
+
+pub mod config;
+pub mod tensors;

@@ -1,0 +1,69 @@
+//! Tensors between a file and a backend: each matrix in one of the four weight formats, row-major.
+
+use half::{bf16, f16};
+
+/// Columns that share one scale in the quantised formats.
+pub const GROUP: usize = 32;
+
+/// A weight matrix; it maps a vector of `cols` to one of `rows`.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    /// Outputs.
+    pub rows: usize,
+    /// Inputs; a multiple of [`GROUP`] in the quantised formats.
+    pub cols: usize,
+    /// The weights, row-major.
+    pub data: MatrixData,
+}
+
+/// The weights of a [`Matrix`].
+#[derive(Debug, Clone)]
+pub enum MatrixData {
+    /// IEEE half precision, `(rows, cols)`.
+    F16(Vec<f16>),
+    /// bfloat16, `(rows, cols)`.
+    Bf16(Vec<bf16>),
+    /// `weight = scale * quant`, as GGUF's Q8_0.
+    Int8 {
+        /// `(rows, cols)`.
+        quants: Vec<i8>,
+        /// `(rows, cols / GROUP)`.
+        scales: Vec<f16>,
+    },
+    /// `weight = scale * quant + minimum`, `quant` in 0..=15, as GGUF's Q4_1; Q4_0 has `minimum = -8 * scale`.
+    Int4 {
+        /// `(rows, cols / 2)`: in each group byte `i` holds column `i` (low half) and column `i + 16` (high half).
+        quants: Vec<u8>,
+        /// `(rows, cols / GROUP)`.
+        scales: Vec<f16>,
+        /// `(rows, cols / GROUP)`.
+        minimums: Vec<f16>,
+    },
+}
+
+/// One transformer layer's tensors. Rows of `query` and `key` are in Hugging Face order (rotate-half).
+#[derive(Debug, Clone)]
+pub struct LayerTensors {
+    /// RMSNorm before attention, `(dim)`.
+    pub attention_norm: Vec<f32>,
+    /// `(heads * head_dim, dim)`.
+    pub query: Matrix,
+    /// `(kv_heads * head_dim, dim)`.
+    pub key: Matrix,
+    /// `(kv_heads * head_dim, dim)`.
+    pub value: Matrix,
+    /// Biases of query, key and value, where the model has them (Qwen2).
+    pub qkv_bias: Option<[Vec<f32>; 3]>,
+    /// RMSNorm over each query head and each key head, `(head_dim)` each, where the model has them (Qwen3).
+    pub qk_norm: Option<[Vec<f32>; 2]>,
+    /// `(dim, heads * head_dim)`.
+    pub output: Matrix,
+    /// RMSNorm before the feed-forward layer, `(dim)`.
+    pub feed_forward_norm: Vec<f32>,
+    /// `(hidden, dim)`.
+    pub gate: Matrix,
+    /// `(hidden, dim)`.
+    pub up: Matrix,
+    /// `(dim, hidden)`.
+    pub down: Matrix,
+}
