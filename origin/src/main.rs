@@ -1,0 +1,2 @@
+//! The binary `origin`.
+fn main() {}

@@ -1,0 +1,168 @@
+//! What a configuration may be, and what is said of one that is wrong.
+
+use clap::Parser;
+
+use super::flags::Cli;
+use super::raw::{Environment, NAMES, Raw};
+use super::{KvSize, Quantize, Settings};
+
+/// A folder that serves as a model path, so that only the setting under test can be wrong.
+struct Given {
+    folder: tempfile::TempDir,
+    environment: Environment,
+}
+
+impl Given {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("tiny.gguf");
+        std::fs::write(&model, b"GGUF").unwrap();
+        let environment = Environment::from([("ADLIB_MODEL".to_owned(), model.into_os_string())]);
+        Self { folder, environment }
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn file(self, text: &str) -> Self {
+        let path = self.folder.path().join("adlib.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        self.variable("ADLIB_CONFIG", &path)
+    }
+
+    fn read(&self, flags: &[&str]) -> Result<Settings, String> {
+        let cli = Cli::try_parse_from(std::iter::once(&"origin").chain(flags))
+            .map_err(|error| error.to_string())?;
+        let raw =
+            Raw::given(&cli.into_flags(), self.environment.clone()).map_err(|error| error.to_string())?;
+        Settings::read(raw).map_err(|error| error.to_string())
+    }
+
+    /// Asserts that the configuration is refused in words that hold each of `parts`.
+    fn refused(&self, flags: &[&str], parts: &[&str]) {
+        let error = self.read(flags).expect_err("the configuration must be refused");
+        for part in parts {
+            assert!(error.contains(part), "{part:?} is missing from: {error}");
+        }
+    }
+}
+
+#[test]
+fn defaults_are_those_of_the_contract() {
+    let settings = Given::new().read(&[]).unwrap();
+    assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(settings.engine.kv, KvSize::MemoryShare(0.8));
+    assert!(settings.hop.is_none());
+    assert!(settings.adapters.is_empty(), "only the default model has a house adapter");
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_which_wins_over_the_file() {
+    let given = Given::new().file("context_max = 1024\nqueue_max = 7\nthreads = 3\n");
+    let given = given.variable("ADLIB_CONTEXT_MAX", "4096").variable("ADLIB_QUEUE_MAX", "8");
+    let settings = given.read(&["serve", "--context-max", "512"]).unwrap();
+    assert_eq!(settings.engine.context_max, 512);
+    assert_eq!(settings.engine.queue_max, 8);
+    assert_eq!(settings.engine.threads, 3);
+}
+
+#[test]
+fn a_wrong_setting_names_itself_its_value_its_source_and_what_is_allowed() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("ADLIB_THREADS", "many", &["threads", "\"many\"", "ADLIB_THREADS", "from 1 to 512"]),
+        ("ADLIB_THREADS", "0", &["\"0\"", "from 1 to 512"]),
+        ("ADLIB_THREADS", "513", &["\"513\"", "from 1 to 512"]),
+        ("ADLIB_CONTEXT_MAX", "255", &["context_max", "from 256"]),
+        ("ADLIB_KV_TOKENS", "1000", &["kv_tokens", "at least context_max, which is 2048"]),
+        ("ADLIB_MAX_MEMORY_USAGE", "1.5", &["max_memory_usage", "from 0.05 to 0.95"]),
+        ("ADLIB_MAX_MEMORY_USAGE", "NaN", &["max_memory_usage"]),
+        ("ADLIB_QUANTIZE", "int2", &["quantize", "\"int2\"", "int8 or int4"]),
+        ("ADLIB_LISTEN", "nowhere", &["listen", "127.0.0.1:8080"]),
+        ("ADLIB_LOG_FORMAT", "xml", &["log_format", "json or pretty"]),
+        ("ADLIB_LOG_FILTER", "a=b=c", &["log_filter", "directives"]),
+        ("ADLIB_REQUEST_DEADLINE_MS", "99", &["request_deadline_ms", "from 100 to 3600000"]),
+        ("ADLIB_DRAIN_SECONDS", "3601", &["drain_seconds", "from 0 to 3600"]),
+        ("ADLIB_MODEL", "/no/such/file.gguf", &["model", "/no/such/file.gguf", "owner/name"]),
+        ("ADLIB_ADAPTER", "/no/such/folder", &["adapter", "/no/such/folder", "adapter_config.json"]),
+        ("ADLIB_HOP_SECRET", "short", &["hop_secret", "32 to 512 bytes; it has 5"]),
+        ("ADLIB_HOP_SECRET_FILE", "/no/such/file", &["hop_secret_file", "a readable file"]),
+        ("ADLIB_HOP_SECRET_PREVIOUS", "0123456789abcdef0123456789abcdef", &["only together with hop_secret"]),
+        ("ADLIB_CONFIG", "/no/such/file.toml", &["config", "/no/such/file.toml", "a readable TOML file"]),
+    ];
+    for (name, value, parts) in cases {
+        Given::new().variable(name, value).refused(&[], parts);
+    }
+}
+
+#[test]
+fn limits_are_taken_at_the_limit() {
+    let edges: &[(&str, &str)] = &[
+        ("ADLIB_THREADS", "512"),
+        ("ADLIB_CONTEXT_MAX", "256"),
+        ("ADLIB_KV_TOKENS", "2048"),
+        ("ADLIB_REQUEST_DEADLINE_MS", "100"),
+    ];
+    for (name, value) in edges {
+        Given::new().variable(name, value).read(&[]).unwrap();
+    }
+}
+
+#[test]
+fn every_wrong_setting_is_reported_at_once() {
+    let given = Given::new().variable("ADLIB_THREADS", "x").variable("ADLIB_QUANTIZE", "y");
+    given.refused(&["--listen", "z"], &["threads", "quantize", "--listen"]);
+}
+
+#[test]
+fn a_file_with_an_unknown_or_misplaced_setting_is_refused() {
+    Given::new().file("thread = 2\n").refused(&[], &["thread", "adlib.toml", "no such setting"]);
+    Given::new().file("threads = [2]\n").refused(&[], &["threads", "not a list"]);
+    Given::new().file("threads = \n").refused(&[], &["config", "a TOML file"]);
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let secret = "00000000000000000000000000000042";
+    let settings = Given::new().variable("ADLIB_HOP_SECRET", secret).read(&[]).unwrap();
+    assert_eq!(settings.hop.as_ref().unwrap().all(), [secret.as_bytes()]);
+    assert!(!format!("{settings:?}").contains("42"));
+    let given = Given::new().variable("ADLIB_HOP_SECRET", "a secret that is short");
+    assert!(!given.read(&[]).unwrap_err().contains("a secret that"));
+}
+
+#[test]
+fn a_secret_is_read_from_its_file_without_the_line_break() {
+    let given = Given::new();
+    let path = given.folder.path().join("secret");
+    std::fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
+    let settings = given.read(&["--hop-secret-file", path.to_str().unwrap()]).unwrap();
+    assert_eq!(settings.hop.unwrap().all(), [b"0123456789abcdef0123456789abcdef".as_slice()]);
+}
+
+#[test]
+fn a_hub_name_is_taken_where_no_such_path_exists() {
+    let settings = Given::new().read(&["--model", "HuggingFaceTB/SmolLM2-135M-Instruct"]).unwrap();
+    assert_eq!(
+        settings.model,
+        super::model_source::ModelSource::Hub("HuggingFaceTB/SmolLM2-135M-Instruct".to_owned())
+    );
+    Given::new().refused(&["--model", "a/b/c"], &["model", "\"a/b/c\""]);
+}
+
+#[test]
+fn weights_are_converted_where_asked() {
+    assert_eq!(Given::new().read(&["--quantize", "int4"]).unwrap().engine.quantize, Some(Quantize::Int4));
+}
+
+#[test]
+fn every_setting_has_a_flag_of_its_name() {
+    use clap::CommandFactory;
+    let command = Cli::command();
+    for name in NAMES {
+        let flag = name.replace('_', "-");
+        assert!(command.get_arguments().any(|argument| argument.get_long() == Some(&flag)), "no --{flag}");
+    }
+}
