@@ -1,0 +1,63 @@
+//! A rate limit without a clock of its own: the generic cell rate algorithm.
+
+/// So many requests per period, in any pattern: all at once, then one each `period / burst`.
+///
+/// The state is one number, the theoretical arrival time of the next request, which a store can hold as it likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gcra {
+    interval_us: u64,
+    burst: u32,
+}
+
+/// When the next request is due, in microseconds of the caller's clock. The default is a key never seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct State(pub u64);
+
+/// What is to be done with a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether it may pass.
+    pub allowed: bool,
+    /// How many more may pass at once.
+    pub remaining: u32,
+    /// Milliseconds until all of the burst is there again.
+    pub reset_ms: u64,
+    /// Milliseconds until the next may pass; 0 where this one does.
+    pub retry_after_ms: u64,
+    /// What to store. For a refused request it is what was there, but for a clock that went back.
+    pub new_state: State,
+}
+
+impl Gcra {
+    /// `burst` requests per `period_ms`. Both are at least 1.
+    pub fn new(period_ms: u64, burst: u32) -> Self {
+        let burst = burst.max(1);
+        // Rounded up, so that never more pass than promised.
+        let interval_us = period_ms.max(1).saturating_mul(1000).div_ceil(u64::from(burst));
+        Self { interval_us, burst }
+    }
+
+    /// Requests that may pass at once.
+    pub const fn burst(&self) -> u32 {
+        self.burst
+    }
+
+    /// Judges one request at `now_ms`.
+    pub fn check(&self, state: State, now_ms: u64) -> Decision {
+        let now = now_ms.saturating_mul(1000);
+        let window = self.interval_us.saturating_mul(u64::from(self.burst));
+        // A due time further ahead than the whole window can only come from a clock that went back.
+        let due = state.0.clamp(now, now.saturating_add(window));
+        let next = due.saturating_add(self.interval_us);
+        let allowed = next.saturating_sub(now) <= window;
+        let new = if allowed { next } else { due };
+        let used = new.saturating_sub(now);
+        Decision {
+            allowed,
+            remaining: (window.saturating_sub(used) / self.interval_us) as u32,
+            reset_ms: used.div_ceil(1000),
+            retry_after_ms: if allowed { 0 } else { (next.saturating_sub(now) - window).div_ceil(1000) },
+            new_state: State(new),
+        }
+    }
+}
