@@ -1,8 +1,9 @@
 //! What was given on the command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Build, run and test Adlib on this machine.
 #[derive(Debug, Parser)]
@@ -14,12 +15,44 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
+    /// Fetch what is missing, build, and run origin and edge until Ctrl-C
+    Up(Up),
     /// Run every test of the workspace
     Test(Test),
     /// Check formatting, lints, dependencies, style and layering
     Check,
     /// Fetch the default model into the cache and print its path
     Model,
+    /// Become another program that ends when its parent does (used by `up` to start its services)
+    #[command(hide = true)]
+    ExecWithParent(ExecWithParent),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Up {
+    /// What runs the edge component: `spin`, or the host in edge/host; by default spin if it is on the PATH
+    #[arg(long, value_enum)]
+    pub(crate) runtime: Option<Runtime>,
+    /// A GGUF file, a Hugging Face folder, or owner/name of a model on the Hugging Face hub
+    #[arg(long, value_name = "PATH|OWNER/NAME")]
+    pub(crate) model: Option<String>,
+    /// The port of the edge on 127.0.0.1
+    #[arg(long, default_value_t = 3000)]
+    pub(crate) edge_port: u16,
+    /// The port of the origin on 127.0.0.1
+    #[arg(long, default_value_t = 8080)]
+    pub(crate) origin_port: u16,
+    /// Where keys, logs and the edge's cache live [default: $XDG_STATE_HOME/adlib or ~/.local/state/adlib]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Runtime {
+    /// The `spin` on the PATH
+    Spin,
+    /// The native host in edge/host, which runs the same component
+    Embedded,
 }
 
 #[derive(Debug, Args)]
@@ -27,4 +60,13 @@ pub(crate) struct Test {
     /// Passed on to `cargo test` and, after a further `--`, to the test binaries
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub(crate) rest: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecWithParent {
+    /// The process id of the parent
+    pub(crate) parent: u32,
+    /// The program and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub(crate) command: Vec<OsString>,
 }

@@ -78,10 +78,10 @@ pub(crate) enum Error {
     #[error("cargo built no file named {name}")]
     NotBuilt { name: String },
 
-    #[error("{service} ended with {status}; the end of {log}:\n{tail}", log = log.display())]
+    #[error("the {service} ended with {status}; the end of {log}:\n{tail}", log = log.display())]
     ServiceEnded { service: &'static str, status: ExitStatus, log: PathBuf, tail: String },
 
-    #[error("{service} was not ready after {seconds} s; the end of {log}:\n{tail}", log = log.display())]
+    #[error("the {service} was not ready after {seconds} s; the end of {log}:\n{tail}", log = log.display())]
     NotReady { service: &'static str, seconds: u64, log: PathBuf, tail: String },
 
     #[error("cannot install a signal handler")]

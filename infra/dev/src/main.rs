@@ -5,17 +5,20 @@ mod artifact;
 mod check;
 mod command;
 mod component;
-#[expect(dead_code, reason = "`cargo dev up` comes with the edge")]
 mod error;
 mod hexadecimal;
-#[expect(dead_code, reason = "`cargo dev up` comes with the edge")]
 mod home;
+mod interrupt;
 mod model;
+mod parent;
 mod program;
-#[expect(dead_code, reason = "`cargo dev up` comes with the edge")]
+mod readiness;
+mod service;
+mod state;
 mod steps;
 mod test;
 mod toolchain;
+mod up;
 mod workspace;
 
 use std::process::ExitCode;
@@ -43,8 +46,10 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<(), Error> {
     let workspace = Workspace::locate();
     match verb {
+        Verb::Up(options) => up::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
         Verb::Check => check::run(&workspace),
         Verb::Model => model::fetch().map(|path| println!("{}", path.display())),
+        Verb::ExecWithParent(options) => Err(parent::exec(&options)),
     }
 }

@@ -1,0 +1,52 @@
+//! The origin as `cargo dev up` starts it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::arguments::Up;
+use crate::artifact;
+use crate::error::Error;
+use crate::service::Launch;
+use crate::state::State;
+use crate::workspace::Workspace;
+
+/// The origin finishes what runs, for 30 seconds at most, before it ends.
+const GRACE: Duration = Duration::from_secs(35);
+
+pub(super) fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
+    artifact::build(workspace, &["--release", "--package", "adlib-origin", "--bin", "origin"])?
+        .named("origin")
+}
+
+/// The model a person named: a path of theirs, which the origin gets as an absolute one, or a name on the hub.
+pub(super) fn given_model(given: &str) -> PathBuf {
+    std::fs::canonicalize(given).unwrap_or_else(|_| PathBuf::from(given))
+}
+
+pub(super) fn launch<'a>(
+    workspace: &'a Workspace,
+    options: &Up,
+    state: &State,
+    program: &'a Path,
+    model: &Path,
+) -> Result<Launch<'a>, Error> {
+    // The secret lies in a file of this user; the origin reads it there.
+    state.secret(HOP_SECRET)?;
+    Ok(Launch {
+        name: "origin",
+        program: program.as_os_str(),
+        arguments: Vec::new(),
+        environment: vec![
+            ("ADLIB_LISTEN", format!("127.0.0.1:{}", options.origin_port).into()),
+            ("ADLIB_MODEL", model.into()),
+            ("ADLIB_HOP_SECRET_FILE", state.path(HOP_SECRET).into()),
+            ("ADLIB_LOG_FORMAT", "pretty".into()),
+        ],
+        folder: workspace.root(),
+        log: state.path("origin.log"),
+        grace: GRACE,
+    })
+}
+
+/// The file of the secret that edge and origin share.
+pub(super) const HOP_SECRET: &str = "hop-secret";
