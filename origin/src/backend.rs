@@ -1,4 +1,168 @@
 //! What runs a model's operations: the CPU now, CUDA later.
 
 pub mod batch;
+pub mod cpu;
 pub mod sampling;
+
+use crate::model::config::Rope;
+use crate::model::tensors::Matrix;
+use batch::Batch;
+use sampling::Sampled;
+
+/// A device and its operations on a model of the Llama family: what the graph in [`crate::model::llama`] is written
+/// in, and no more. Operations read the batch of the step that they run in.
+///
+/// A sequence's results depend neither on the other sequences of the batch nor on how its prompt is cut into steps.
+pub trait Backend: Send {
+    /// A weight matrix in the device's own layout.
+    type Matrix: Send;
+    /// A vector of f32 weights.
+    type Vector: Send;
+    /// A row of f32 activations for each token of a step.
+    type Buffer: Send;
+    /// The paged keys and values of all layers.
+    type Cache: Send;
+
+    /// What it is, for logs: device, instructions, threads.
+    fn name(&self) -> String;
+    /// Takes over a weight matrix.
+    fn matrix(&self, matrix: Matrix) -> Result<Self::Matrix, BackendError>;
+    /// Takes over a vector.
+    fn vector(&self, values: Vec<f32>) -> Result<Self::Vector, BackendError>;
+    /// Room for activation rows of `width` elements.
+    fn buffer(&self, width: usize) -> Result<Self::Buffer, BackendError>;
+    /// Room for keys and values.
+    fn cache(&self, shape: CacheShape) -> Result<Self::Cache, BackendError>;
+
+    /// Runs the operations of one step over `batch`. The sequence of operations is the same for every step of a
+    /// model, so a device may record it and replay it.
+    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self));
+    /// `stream = table[token]` for each token.
+    fn embed(&mut self, table: &Self::Matrix, stream: &mut Self::Buffer);
+    /// From the residual stream to queries (written to `queries`, rotated) and to keys and values (rotated, written to
+    /// the cache at each token's slot).
+    fn attention_input(
+        &mut self,
+        stream: &Self::Buffer,
+        weights: &AttentionInput<Self>,
+        queries: &mut Self::Buffer,
+        cache: &mut Self::Cache,
+        layer: usize,
+    );
+    /// Causal attention of each token's queries over its sequence's cached keys and values.
+    fn attention(
+        &mut self,
+        queries: &Self::Buffer,
+        cache: &Self::Cache,
+        layer: usize,
+        output: &mut Self::Buffer,
+    );
+    /// `stream += matrix · input`: the projections back into the residual stream.
+    fn project(&mut self, input: &Self::Buffer, matrix: &Self::Matrix, stream: &mut Self::Buffer);
+    /// `hidden = SiLU(gate · norm(stream)) * (up · norm(stream))`.
+    fn gated(&mut self, stream: &Self::Buffer, weights: &GatedInput<Self>, hidden: &mut Self::Buffer);
+    /// Logits of the batch's sample rows: `logits[i] = head · norm(stream[samples[i].row])`.
+    fn head(
+        &mut self,
+        stream: &Self::Buffer,
+        norm: &Norm<Self::Vector>,
+        head: &Self::Matrix,
+        logits: &mut Self::Buffer,
+    );
+
+    /// Chooses a token for each of the batch's sample rows.
+    fn sample(&mut self, logits: &Self::Buffer, batch: &Batch<'_>) -> Vec<Sampled>;
+    /// The buffer's rows in host memory.
+    fn read(&self, buffer: &Self::Buffer) -> Vec<f32>;
+    /// Copies one block's keys and values in every layer.
+    fn copy_block(&mut self, cache: &mut Self::Cache, from: u32, to: u32);
+}
+
+/// RMSNorm: `weight * x / sqrt(mean(x²) + epsilon)`.
+#[derive(Debug)]
+pub struct Norm<V> {
+    /// `(width)`.
+    pub weight: V,
+    /// Added to the mean square.
+    pub epsilon: f32,
+}
+
+/// The weights of [`Backend::attention_input`].
+pub struct AttentionInput<B: Backend + ?Sized> {
+    /// Before the projections, `(dim)`.
+    pub norm: Norm<B::Vector>,
+    /// `(heads * head_dim, dim)`, `(kv_heads * head_dim, dim)` twice: query, key, value.
+    pub projections: [B::Matrix; 3],
+    /// Added to queries, keys and values.
+    pub bias: Option<[B::Vector; 3]>,
+    /// Over each query head and each key head, `(head_dim)`.
+    pub head_norms: Option<[Norm<B::Vector>; 2]>,
+}
+
+/// The weights of [`Backend::gated`].
+pub struct GatedInput<B: Backend + ?Sized> {
+    /// Before the projections, `(dim)`.
+    pub norm: Norm<B::Vector>,
+    /// `(hidden, dim)`.
+    pub gate: B::Matrix,
+    /// `(hidden, dim)`.
+    pub up: B::Matrix,
+}
+
+/// The shape of a KV cache and of the attention over it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CacheShape {
+    /// Transformer layers.
+    pub layers: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads.
+    pub kv_heads: usize,
+    /// Width of one head.
+    pub head_dim: usize,
+    /// Blocks of [`batch::BLOCK_TOKENS`] tokens.
+    pub blocks: usize,
+    /// Positions that a sequence may reach, in tokens.
+    pub context_max: usize,
+    /// How queries and keys are rotated.
+    pub rope: Rope,
+}
+
+/// A model that a backend cannot take over.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BackendError {
+    /// A matrix whose data does not fill its shape.
+    #[error("a matrix of {rows} × {cols} came with data of another size")]
+    DataSize {
+        /// Outputs.
+        rows: usize,
+        /// Inputs.
+        cols: usize,
+    },
+    /// A width that the kernels cannot cut into vectors.
+    #[error("{what} is {value}, which is not a positive multiple of {multiple}")]
+    Multiple {
+        /// What has the width.
+        what: &'static str,
+        /// The width.
+        value: usize,
+        /// What it must be a multiple of.
+        multiple: usize,
+    },
+    /// Frequency divisors that do not match the head.
+    #[error("{count} rotary frequency divisors for a head of {head_dim}")]
+    Divisors {
+        /// Divisors given.
+        count: usize,
+        /// Width of a head.
+        head_dim: usize,
+    },
+    /// Memory that the system does not give.
+    #[error("no memory for {what} of {bytes} bytes")]
+    Memory {
+        /// What it was for.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
+}

@@ -1,4 +1,9 @@
-//! Sampling parameters, the counter-based generator, and the reference sampler over logits in host memory.
+//! Sampling parameters, the counter-based generator, and the sampler over logits in host memory.
+
+pub mod philox;
+mod sampler;
+
+pub use sampler::{Exponentials, Sampler};
 
 /// How the next token is chosen from its logits. Filters apply in the order: mask, penalties, temperature, top-k,
 /// top-p, min-p.

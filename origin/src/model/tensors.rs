@@ -1,5 +1,7 @@
 //! Tensors between a file and a backend: each matrix in one of the four weight formats, row-major.
 
+pub mod random;
+
 use half::{bf16, f16};
 
 /// Columns that share one scale in the quantised formats.
@@ -39,6 +41,23 @@ pub enum MatrixData {
         /// `(rows, cols / GROUP)`.
         minimums: Vec<f16>,
     },
+}
+
+impl Matrix {
+    /// The weight from input `col` to output `row`, as every format defines it.
+    pub fn weight(&self, row: usize, col: usize) -> f64 {
+        let index = row * self.cols + col;
+        match &self.data {
+            MatrixData::F16(values) => values[index].to_f64(),
+            MatrixData::Bf16(values) => values[index].to_f64(),
+            MatrixData::Int8 { quants, scales } => scales[index / GROUP].to_f64() * f64::from(quants[index]),
+            MatrixData::Int4 { quants, scales, minimums } => {
+                let byte = quants[index / GROUP * (GROUP / 2) + index % (GROUP / 2)];
+                let quant = if index % GROUP < GROUP / 2 { byte & 15 } else { byte >> 4 };
+                scales[index / GROUP].to_f64() * f64::from(quant) + minimums[index / GROUP].to_f64()
+            }
+        }
+    }
 }
 
 /// One transformer layer's tensors. Rows of `query` and `key` are in Hugging Face order (rotate-half).

@@ -1,0 +1,367 @@
+//! The CPU backend: the fallback where there is no GPU, and the oracle that other backends are tested against.
+//!
+//! Every operation is cut into rectangles of its output that the pool's threads compute; an output element is always
+//! computed by one thread, in an order of operations that depends on nothing but the element's own inputs.
+
+mod attention;
+mod cache;
+mod grid;
+mod matmul;
+mod norm;
+mod packed;
+mod plan;
+mod pool;
+mod quantised;
+mod rope;
+mod simd;
+#[cfg(test)]
+mod tests;
+
+pub use cache::Cache;
+pub use packed::PackedMatrix;
+
+use super::batch::Batch;
+use super::sampling::{Sampled, Sampler};
+use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm};
+use crate::model::tensors::{GROUP, Matrix, MatrixData};
+use attention::Attention;
+use grid::{Cuts, Grid, fill_rows};
+use matmul::{Input, Product, Then};
+use norm::{norm_head, norm_row};
+use packed::PANEL;
+use plan::Plan;
+use pool::Pool;
+use quantised::{Groups, quantise_row};
+use rope::RopeTable;
+pub(crate) use simd::Isa;
+use simd::{Kernel, LANES, Simd};
+use std::cell::RefCell;
+use std::num::NonZeroUsize;
+use std::sync::OnceLock;
+
+/// Below this many rows a pass over them is quicker on one thread than shared.
+const SHARED_ROWS_MIN: usize = 4;
+/// Tasks for each thread, so that one that the machine holds up leaves work to the others.
+const TASKS_PER_THREAD: usize = 2;
+
+thread_local! {
+    /// Scratch of the sampler.
+    static SAMPLER: RefCell<Sampler> = RefCell::default();
+}
+
+/// The processor and its threads.
+pub struct Cpu {
+    isa: Isa,
+    pool: Pool,
+    plan: Plan,
+    /// Normalised rows of the current operation, and the same quantised.
+    normed: Grid<f32>,
+    groups: Groups,
+}
+
+/// Activation rows.
+#[derive(Debug)]
+pub struct Buffer(Grid<f32>);
+
+impl Cpu {
+    /// The best instructions that this machine has, on this many threads.
+    pub fn new(threads: NonZeroUsize) -> Self {
+        Self::with_isa(Isa::best(), threads)
+    }
+
+    pub(crate) fn with_isa(isa: Isa, threads: NonZeroUsize) -> Self {
+        let pool = Pool::new(threads.get());
+        Self { isa, pool, plan: Plan::default(), normed: Grid::default(), groups: Grid::default() }
+    }
+
+    /// Parts to cut a pass over `rows` rows into.
+    fn row_parts(&self, rows: usize) -> usize {
+        if rows < SHARED_ROWS_MIN { 1 } else { self.pool.threads() * TASKS_PER_THREAD }
+    }
+
+    /// Normalises rows `pick(0)…pick(rows - 1)` of the stream into `normed` and `groups`.
+    fn normalise(
+        &mut self,
+        stream: &Grid<f32>,
+        norm: &Norm<Vec<f32>>,
+        rows: usize,
+        pick: impl Fn(usize) -> usize + Sync,
+    ) {
+        self.normed.reshape(rows, stream.width());
+        self.groups.reshape(rows, stream.width() / GROUP);
+        let (isa, parts) = (self.isa, self.row_parts(rows));
+        fill_rows(&mut self.pool, parts, &mut self.normed, &mut self.groups, |row, normed, groups| {
+            isa.run(Normalise { input: stream.row(pick(row)), norm, normed, groups });
+        });
+    }
+
+    /// The product of each matrix, side by side in the output, with what [`Cpu::normalise`] left.
+    fn products(&mut self, matrices: &[&PackedMatrix], then: Then<'_>, output: &mut Grid<f32>) {
+        let input = Input { values: &self.normed, groups: &self.groups };
+        multiply(self.isa, &mut self.pool, matrices, input, then, output);
+    }
+}
+
+/// Writes the product of each matrix, side by side, with the input.
+fn multiply(
+    isa: Isa,
+    pool: &mut Pool,
+    matrices: &[&PackedMatrix],
+    input: Input<'_>,
+    then: Then<'_>,
+    output: &mut Grid<f32>,
+) {
+    // Even parts, cut again where a matrix ends.
+    let even = Cuts::even(output.width(), pool.threads() * TASKS_PER_THREAD, PANEL);
+    let mut bounds: Vec<_> = (0..even.parts()).map(|part| even.range(part).end).chain([0]).collect();
+    let mut ends = vec![0];
+    for matrix in matrices {
+        ends.push(ends[ends.len() - 1] + matrix.rows);
+    }
+    bounds.extend_from_slice(&ends);
+    bounds.sort_unstable();
+    bounds.dedup();
+    let rows = Cuts::whole(output.rows());
+    output.fill(pool, &rows, &Cuts::at(bounds), |_, _, output| {
+        let index = ends.partition_point(|&end| end <= output.columns().start) - 1;
+        isa.run(Product { matrix: matrices[index], input, then, first: ends[index], output });
+    });
+}
+
+/// One row's RMSNorm and quantisation.
+struct Normalise<'a> {
+    input: &'a [f32],
+    norm: &'a Norm<Vec<f32>>,
+    normed: &'a mut [f32],
+    groups: &'a mut [quantised::Group],
+}
+
+impl Kernel for Normalise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        norm_row(simd, self.input, &self.norm.weight, self.norm.epsilon, self.normed);
+        quantise_row(simd, self.normed, self.groups);
+    }
+}
+
+/// One row's quantisation.
+struct Quantise<'a> {
+    input: &'a [f32],
+    groups: &'a mut [quantised::Group],
+}
+
+impl Kernel for Quantise<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        quantise_row(simd, self.input, self.groups);
+    }
+}
+
+/// One row's queries and keys made ready: biases, head norms, rotation; queries scaled for attention.
+struct Rotate<'a> {
+    weights: &'a AttentionInput<Cpu>,
+    shape: &'a CacheShape,
+    rope: &'a RopeTable,
+    position: usize,
+    qkv: &'a mut [f32],
+}
+
+impl Kernel for Rotate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let CacheShape { heads, kv_heads, head_dim, .. } = *self.shape;
+        if let Some(bias) = &self.weights.bias {
+            for (value, bias) in self.qkv.iter_mut().zip(bias.iter().flatten()) {
+                *value += bias;
+            }
+        }
+        let rotated = &mut self.qkv[..(heads + kv_heads) * head_dim];
+        for (index, head) in rotated.chunks_exact_mut(head_dim).enumerate() {
+            let is_query = index < heads;
+            if let Some(norms) = &self.weights.head_norms {
+                let norm = &norms[usize::from(!is_query)];
+                norm_head(simd, &norm.weight, norm.epsilon, head);
+            }
+            let scale = if is_query { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
+            self.rope.rotate(simd, self.position, scale, head);
+        }
+    }
+}
+
+/// The vector pass of the sampler: `to = exp((x - shift) * scale)`.
+struct Exponentials<'a> {
+    x: &'a [f32],
+    shift: f32,
+    scale: f32,
+    to: &'a mut [f32],
+}
+
+impl Kernel for Exponentials<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (shift, scale) = (simd.splat(self.shift), simd.splat(self.scale));
+        let (chunks, rest) = self.x.as_chunks::<LANES>();
+        let (outputs, output_rest) = self.to.as_chunks_mut::<LANES>();
+        for (chunk, output) in chunks.iter().zip(outputs) {
+            simd.store(simd.exp(simd.mul(simd.sub(simd.load(chunk), shift), scale)), output);
+        }
+        if !rest.is_empty() {
+            let mut lanes = [self.shift; LANES];
+            lanes[..rest.len()].copy_from_slice(rest);
+            let powers = simd.exp(simd.mul(simd.sub(simd.load(&lanes), shift), scale));
+            simd.store(powers, &mut lanes);
+            output_rest.copy_from_slice(&lanes[..output_rest.len()]);
+        }
+    }
+}
+
+impl Backend for Cpu {
+    type Matrix = PackedMatrix;
+    type Vector = Vec<f32>;
+    type Buffer = Buffer;
+    type Cache = Cache;
+
+    fn name(&self) -> String {
+        format!("cpu ({}, {} threads)", self.isa, self.pool.threads())
+    }
+
+    fn matrix(&self, matrix: Matrix) -> Result<PackedMatrix, BackendError> {
+        let (rows, cols) = (matrix.rows, matrix.cols);
+        let multiple = |what, value: usize, multiple| {
+            let fits = value > 0 && value.is_multiple_of(multiple);
+            if fits { Ok(()) } else { Err(BackendError::Multiple { what, value, multiple }) }
+        };
+        multiple("a matrix's number of outputs", rows, 1)?;
+        multiple("a matrix's number of inputs", cols, GROUP)?;
+        let cells = rows.checked_mul(cols).ok_or(BackendError::DataSize { rows, cols })?;
+        let fits = match &matrix.data {
+            MatrixData::F16(values) => values.len() == cells,
+            MatrixData::Bf16(values) => values.len() == cells,
+            MatrixData::Int8 { quants, scales } => quants.len() == cells && scales.len() == cells / GROUP,
+            MatrixData::Int4 { quants, scales, minimums } => {
+                let groups = cells / GROUP;
+                quants.len() == cells / 2 && scales.len() == groups && minimums.len() == groups
+            }
+        };
+        if fits { Ok(PackedMatrix::pack(&matrix)) } else { Err(BackendError::DataSize { rows, cols }) }
+    }
+
+    fn vector(&self, values: Vec<f32>) -> Result<Vec<f32>, BackendError> {
+        Ok(values)
+    }
+
+    fn buffer(&self, width: usize) -> Result<Buffer, BackendError> {
+        Ok(Buffer(Grid::new(0, width)))
+    }
+
+    fn cache(&self, shape: CacheShape) -> Result<Cache, BackendError> {
+        let (value, multiple) = (shape.head_dim, LANES);
+        if value == 0 || !value.is_multiple_of(multiple) {
+            return Err(BackendError::Multiple { what: "the width of a head", value, multiple });
+        }
+        Cache::new(shape)
+    }
+
+    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) {
+        self.plan.set(batch);
+        operations(self);
+    }
+
+    fn embed(&mut self, table: &PackedMatrix, stream: &mut Buffer) {
+        stream.0.reshape(self.plan.rows(), table.cols);
+        for (row, &token) in self.plan.tokens().iter().enumerate() {
+            table.row(token as usize, stream.0.row_mut(row));
+        }
+    }
+
+    fn attention_input(
+        &mut self,
+        stream: &Buffer,
+        weights: &AttentionInput<Self>,
+        qkv: &mut Buffer,
+        cache: &mut Cache,
+        layer: usize,
+    ) {
+        let rows = self.plan.rows();
+        let parts = self.row_parts(rows);
+        qkv.0.reshape(rows, (cache.shape.heads + 2 * cache.shape.kv_heads) * cache.shape.head_dim);
+        self.normalise(&stream.0, &weights.norm, rows, |row| row);
+        self.products(&weights.projections.each_ref(), Then::Store, &mut qkv.0);
+        let (isa, plan, shape, rope) = (self.isa, &self.plan, &cache.shape, &cache.rope);
+        let (cuts, columns) = (Cuts::even(rows, parts, 1), Cuts::whole(qkv.0.width()));
+        qkv.0.fill(&mut self.pool, &cuts, &columns, |_, _, mut part| {
+            for row in part.rows() {
+                let position = plan.position(row);
+                isa.run(Rotate { weights, shape, rope, position, qkv: part.row(row) });
+            }
+        });
+        cache.write(&mut self.pool, parts, layer, &self.plan, &qkv.0);
+    }
+
+    fn attention(&mut self, queries: &Buffer, cache: &Cache, layer: usize, output: &mut Buffer) {
+        let CacheShape { heads, kv_heads, head_dim, .. } = cache.shape;
+        output.0.reshape(self.plan.rows(), heads * head_dim);
+        let columns = Cuts::every(heads * head_dim, heads / kv_heads * head_dim);
+        let (isa, plan, queries) = (self.isa, &self.plan, &queries.0);
+        output.0.fill(&mut self.pool, &plan.attention_cuts(), &columns, |_, head, output| {
+            isa.run(Attention { plan, cache, layer, head, queries, output });
+        });
+    }
+
+    fn project(&mut self, input: &Buffer, matrix: &PackedMatrix, stream: &mut Buffer) {
+        let (isa, rows) = (self.isa, input.0.rows());
+        let parts = self.row_parts(rows);
+        if matrix.is_quantised() {
+            self.groups.reshape(rows, input.0.width() / GROUP);
+            let (cuts, columns) = (Cuts::even(rows, parts, 1), Cuts::whole(self.groups.width()));
+            self.groups.fill(&mut self.pool, &cuts, &columns, |_, _, mut part| {
+                for row in part.rows() {
+                    isa.run(Quantise { input: input.0.row(row), groups: part.row(row) });
+                }
+            });
+        }
+        let input = Input { values: &input.0, groups: &self.groups };
+        multiply(isa, &mut self.pool, &[matrix], input, Then::Add, &mut stream.0);
+    }
+
+    fn gated(&mut self, stream: &Buffer, weights: &GatedInput<Self>, hidden: &mut Buffer) {
+        hidden.0.reshape(self.plan.rows(), weights.gate.rows);
+        self.normalise(&stream.0, &weights.norm, self.plan.rows(), |row| row);
+        self.products(&[&weights.gate], Then::Gate(&weights.up), &mut hidden.0);
+    }
+
+    fn head(&mut self, stream: &Buffer, norm: &Norm<Vec<f32>>, head: &PackedMatrix, logits: &mut Buffer) {
+        let samples = self.plan.samples().to_vec();
+        logits.0.reshape(samples.len(), head.rows);
+        self.normalise(&stream.0, norm, samples.len(), |row| samples[row]);
+        self.products(&[head], Then::Store, &mut logits.0);
+    }
+
+    fn sample(&mut self, logits: &Buffer, batch: &Batch<'_>) -> Vec<Sampled> {
+        let (isa, logits) = (self.isa, &logits.0);
+        let chosen: Vec<OnceLock<Sampled>> = batch.samples.iter().map(|_| OnceLock::new()).collect();
+        self.pool.run(chosen.len(), &|index| {
+            let exp = |x: &[f32], shift, scale, to: &mut [f32]| isa.run(Exponentials { x, shift, scale, to });
+            let sampled = SAMPLER
+                .with_borrow_mut(|sampler| sampler.sample(logits.row(index), &batch.samples[index], &exp));
+            chosen[index].get_or_init(|| sampled);
+        });
+        chosen.into_iter().filter_map(OnceLock::into_inner).collect()
+    }
+
+    fn read(&self, buffer: &Buffer) -> Vec<f32> {
+        buffer.0.cells().to_vec()
+    }
+
+    fn copy_block(&mut self, cache: &mut Cache, from: u32, to: u32) {
+        cache.copy_block(from, to);
+    }
+}

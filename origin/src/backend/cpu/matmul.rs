@@ -1,0 +1,225 @@
+//! Matrix products: a panel of 16 outputs times a tile of activation rows.
+//!
+//! A thread takes a range of panels; for each it reads the weights once from memory and then, from the nearest
+//! cache, again for every tile of rows. Whatever the tile, an output is the same sum in the same order: exact integer
+//! dot products within a group of 32 inputs, one fused multiply-add a group, from the first group to the last.
+
+use super::grid::{Grid, Rectangle};
+use super::packed::{Int4Block, Int8Block, PANEL, Packed, PackedMatrix};
+use super::quantised::{Group, Groups};
+use super::simd::{Kernel, LANES, Simd};
+use crate::model::tensors::GROUP;
+use half::{bf16, f16};
+use std::ops::Range;
+
+/// Activations in both forms; a matrix reads the one it multiplies.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    /// `(rows, cols)`: for half-precision weights.
+    pub(crate) values: &'a Grid<f32>,
+    /// `(rows, cols / GROUP)`: for quantised weights.
+    pub(crate) groups: &'a Groups,
+}
+
+/// What becomes of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Then<'a> {
+    /// It is the output.
+    Store,
+    /// It is added to what the output holds: the residual stream.
+    Add,
+    /// The output is `SiLU(product) * (up · input)`: the gated feed-forward layer. The panels of both matrices match.
+    Gate(&'a PackedMatrix),
+}
+
+/// The product of a matrix with every row of `input`, for the panels of one rectangle of the output. Column `first` of
+/// the output is the matrix's output 0.
+pub(crate) struct Product<'a, 'b> {
+    pub(crate) matrix: &'a PackedMatrix,
+    pub(crate) input: Input<'a>,
+    pub(crate) then: Then<'a>,
+    pub(crate) first: usize,
+    pub(crate) output: Rectangle<'b, f32>,
+}
+
+impl Kernel for Product<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, simd: S) {
+        let columns = self.output.columns();
+        let rows = self.output.rows();
+        for column in columns.clone().step_by(PANEL) {
+            let panel = (column - self.first) / PANEL;
+            let part = column - columns.start..(column - columns.start + PANEL).min(columns.len());
+            let mut row = rows.start;
+            while row < rows.end {
+                let left = rows.end - row;
+                row += match S::TILE_ROWS.min(left) {
+                    8.. => self.tile::<S, 8>(simd, panel, row, part.clone()),
+                    4.. => self.tile::<S, 4>(simd, panel, row, part.clone()),
+                    2.. => self.tile::<S, 2>(simd, panel, row, part.clone()),
+                    _ => self.tile::<S, 1>(simd, panel, row, part.clone()),
+                };
+            }
+        }
+    }
+}
+
+impl Product<'_, '_> {
+    /// One tile: `R` rows from `row`, the 16 outputs of `panel`, to `part` of the output's columns.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize>(
+        &mut self,
+        simd: S,
+        panel: usize,
+        row: usize,
+        part: Range<usize>,
+    ) -> usize {
+        let mut sums = product::<S, R>(simd, self.matrix, panel, self.input, row);
+        if let Then::Gate(up) = self.then {
+            let ups = product::<S, R>(simd, up, panel, self.input, row);
+            for r in 0..R {
+                sums[r] = simd.mul(silu(simd, sums[r]), ups[r]);
+            }
+        }
+        for (r, &sum) in sums.iter().enumerate() {
+            let to = &mut self.output.row(row + r)[part.clone()];
+            if let Ok(to) = <&mut [f32; LANES]>::try_from(&mut *to) {
+                let sum = if matches!(self.then, Then::Add) { simd.add(simd.load(to), sum) } else { sum };
+                simd.store(sum, to);
+            } else {
+                let mut lanes = [0.0; LANES];
+                simd.store(sum, &mut lanes);
+                for (value, lane) in to.iter_mut().zip(lanes) {
+                    *value = if matches!(self.then, Then::Add) { *value + lane } else { lane };
+                }
+            }
+        }
+        R
+    }
+}
+
+/// `x / (1 + e^-x)`.
+#[inline(always)]
+fn silu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+    simd.div(x, simd.add(simd.splat(1.0), simd.exp(simd.sub(simd.splat(0.0), x))))
+}
+
+/// 16 outputs of `R` rows, in whichever format the weights are.
+#[inline(always)]
+fn product<S: Simd, const R: usize>(
+    simd: S,
+    matrix: &PackedMatrix,
+    panel: usize,
+    input: Input<'_>,
+    row: usize,
+) -> [S::F32; R] {
+    let values = || std::array::from_fn(|r| input.values.row(row + r));
+    let groups = || std::array::from_fn(|r| input.groups.row(row + r));
+    let columns = panel * matrix.cols..(panel + 1) * matrix.cols;
+    let blocks = columns.start / GROUP..columns.end / GROUP;
+    match &matrix.weights {
+        Packed::F16(weights) => dot_half(simd, &weights[columns], values()),
+        Packed::Bf16(weights) => dot_half(simd, &weights[columns], values()),
+        Packed::Int8(weights) => dot_int8(simd, &weights[blocks], groups()),
+        Packed::Int4(weights) => dot_int4(simd, &weights[blocks], groups()),
+    }
+}
+
+/// Half-precision weights.
+pub(crate) trait Half: Copy {
+    /// As f32, without loss.
+    fn widen<S: Simd>(simd: S, x: &[Self; LANES]) -> S::F32;
+}
+
+impl Half for f16 {
+    #[inline(always)]
+    fn widen<S: Simd>(simd: S, x: &[Self; LANES]) -> S::F32 {
+        simd.load_f16(x)
+    }
+}
+
+impl Half for bf16 {
+    #[inline(always)]
+    fn widen<S: Simd>(simd: S, x: &[Self; LANES]) -> S::F32 {
+        simd.load_bf16(x)
+    }
+}
+
+/// `Σ weights[i] * inputs[r][i]` over all `i`, 16 lanes of each of `R` rows: even and odd terms apart, so that two
+/// additions are under way at a time, then together.
+#[inline(always)]
+pub(crate) fn dot_half<S: Simd, H: Half, const R: usize>(
+    simd: S,
+    weights: &[[H; LANES]],
+    inputs: [&[f32]; R],
+) -> [S::F32; R] {
+    let n = weights.len();
+    let inputs = inputs.map(|input| &input[..n]);
+    let mut even = [simd.splat(0.0); R];
+    let mut odd = even;
+    let mut i = 0;
+    while i + 1 < n {
+        let (first, second) = (H::widen(simd, &weights[i]), H::widen(simd, &weights[i + 1]));
+        for r in 0..R {
+            even[r] = simd.fma(first, simd.splat(inputs[r][i]), even[r]);
+            odd[r] = simd.fma(second, simd.splat(inputs[r][i + 1]), odd[r]);
+        }
+        i += 2;
+    }
+    if i < n {
+        let last = H::widen(simd, &weights[i]);
+        for r in 0..R {
+            even[r] = simd.fma(last, simd.splat(inputs[r][i]), even[r]);
+        }
+    }
+    for r in 0..R {
+        even[r] = simd.add(even[r], odd[r]);
+    }
+    even
+}
+
+/// 8-bit weights, `(groups)` blocks, times `R` rows of groups.
+#[inline(always)]
+fn dot_int8<S: Simd, const R: usize>(simd: S, blocks: &[Int8Block], rows: [&[Group]; R]) -> [S::F32; R] {
+    let rows = rows.map(|row| &row[..blocks.len()]);
+    let mut sums = [simd.splat(0.0); R];
+    for (g, block) in blocks.iter().enumerate() {
+        let weights = block.quants.each_ref().map(|chunk| simd.bytes(chunk));
+        let scales = simd.load_f16(&block.scales);
+        for r in 0..R {
+            let group = &rows[r][g];
+            let mut dot = simd.start_i8(group.sum);
+            for c in 0..GROUP / 4 {
+                dot = simd.dot_i8(dot, weights[c], group.quads[c]);
+            }
+            let scale = simd.mul(scales, simd.splat(group.scale));
+            sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
+        }
+    }
+    sums
+}
+
+/// 4-bit weights, `(groups)` blocks, times `R` rows of groups.
+#[inline(always)]
+fn dot_int4<S: Simd, const R: usize>(simd: S, blocks: &[Int4Block], rows: [&[Group]; R]) -> [S::F32; R] {
+    let rows = rows.map(|row| &row[..blocks.len()]);
+    let mut sums = [simd.splat(0.0); R];
+    for (g, block) in blocks.iter().enumerate() {
+        let weights = block.quants.each_ref().map(|chunk| simd.nibbles(simd.bytes(chunk)));
+        let (scales, minimums) = (simd.load_f16(&block.scales), simd.load_f16(&block.minimums));
+        for r in 0..R {
+            let group = &rows[r][g];
+            let mut dot = simd.zero_i32();
+            for c in 0..GROUP / 8 {
+                dot = simd.dot_u4(dot, weights[c].0, group.quads[c]);
+                dot = simd.dot_u4(dot, weights[c].1, group.quads[c + GROUP / 8]);
+            }
+            let scale = simd.mul(scales, simd.splat(group.scale));
+            sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
+            sums[r] = simd.fma(minimums, simd.splat(group.scaled_sum), sums[r]);
+        }
+    }
+    sums
+}

@@ -1,0 +1,200 @@
+//! The graph of the Llama family: Llama, SmolLM2, Mistral, Qwen2 (biases of query, key and value) and Qwen3 (norms of
+//! query and key heads), written once for every backend.
+
+mod error;
+mod layer;
+#[cfg(test)]
+mod reference;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+pub use error::{ModelError, StepError};
+
+use super::config::ModelConfig;
+use super::random::{self, WeightFormat};
+use super::tensors::{LayerTensors, Matrix};
+use crate::backend::batch::{BLOCK_TOKENS, Batch};
+use crate::backend::sampling::Sampled;
+use crate::backend::{Backend, CacheShape, Norm};
+use layer::Layer;
+
+/// Tokens in one step, at most: what its activations may take up.
+pub const STEP_TOKENS_MAX: usize = 4096;
+
+/// Blocks of the KV cache, at most (16 million tokens).
+pub const KV_BLOCKS_MAX: usize = 1 << 20;
+
+/// What a model may keep in memory beside its weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KvLimits {
+    /// Blocks of [`BLOCK_TOKENS`] tokens in the KV cache, shared by all sequences; 1 to [`KV_BLOCKS_MAX`].
+    pub blocks: usize,
+}
+
+/// A model's tensors as a file gives them, one layer at a time, so that they need not all be in memory twice.
+#[derive(Debug)]
+pub struct ModelTensors<F> {
+    /// `(vocab, dim)`.
+    pub embedding: Matrix,
+    /// Gives each layer's tensors, from the first to the last.
+    pub layer: F,
+    /// RMSNorm before the head, `(dim)`.
+    pub final_norm: Vec<f32>,
+    /// `(vocab, dim)`; the embedding where absent.
+    pub head: Option<Matrix>,
+}
+
+/// A model on a backend, with its KV cache.
+pub struct Llama<B: Backend> {
+    config: ModelConfig,
+    limits: KvLimits,
+    backend: B,
+    embedding: B::Matrix,
+    layers: Vec<Layer<B>>,
+    final_norm: Norm<B::Vector>,
+    head: Option<B::Matrix>,
+    cache: B::Cache,
+    activations: Activations<B>,
+}
+
+/// The activations of a step.
+struct Activations<B: Backend> {
+    /// `(rows, dim)`: the residual stream.
+    stream: B::Buffer,
+    /// `(rows, (heads + 2 kv_heads) * head_dim)`: queries, keys and values.
+    qkv: B::Buffer,
+    /// `(rows, heads * head_dim)`.
+    attended: B::Buffer,
+    /// `(rows, hidden)`.
+    hidden: B::Buffer,
+    /// `(samples, vocab)`.
+    logits: B::Buffer,
+}
+
+impl<B: Backend> Llama<B> {
+    /// Takes over a model's tensors. An error of the source comes back as it is.
+    pub fn from_tensors<F, E>(
+        backend: B,
+        config: ModelConfig,
+        mut tensors: ModelTensors<F>,
+        limits: KvLimits,
+    ) -> Result<Self, E>
+    where
+        F: FnMut(usize) -> Result<LayerTensors, E>,
+        E: From<ModelError>,
+    {
+        validate::config(&config, limits)?;
+        validate::ends(&config, &tensors.embedding, &tensors.final_norm, tensors.head.as_ref())?;
+        let mut layers = Vec::with_capacity(config.layers);
+        for index in 0..config.layers {
+            let layer = (tensors.layer)(index)?;
+            validate::layer(&config, index, &layer)?;
+            layers.push(Layer::new(&backend, &config, layer)?);
+        }
+        let activations = Activations::new(&backend, &config)?;
+        let cache = backend.cache(cache_shape(&config, limits)).map_err(ModelError::from)?;
+        let weight = backend.vector(tensors.final_norm).map_err(ModelError::from)?;
+        let final_norm = Norm { weight, epsilon: config.norm_epsilon };
+        let embedding = backend.matrix(tensors.embedding).map_err(ModelError::from)?;
+        let head = tensors.head.map(|head| backend.matrix(head)).transpose().map_err(ModelError::from)?;
+        Ok(Self { config, limits, backend, embedding, layers, final_norm, head, cache, activations })
+    }
+
+    /// A model of random weights: the same for the same seed. For tests and benches.
+    pub fn from_random(
+        backend: B,
+        config: ModelConfig,
+        seed: u64,
+        format: WeightFormat,
+        limits: KvLimits,
+    ) -> Result<Self, ModelError> {
+        validate::config(&config, limits)?;
+        let tensors = ModelTensors {
+            embedding: random::embedding(&config, seed, format),
+            layer: |index| Ok(random::layer(&config, seed, format, index)),
+            final_norm: vec![1.0; config.dim],
+            head: None,
+        };
+        Self::from_tensors(backend, config.clone(), tensors, limits)
+    }
+
+    /// Its shape.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The limits it was made with.
+    pub fn limits(&self) -> KvLimits {
+        self.limits
+    }
+
+    /// Where it runs, for logs.
+    pub fn backend_name(&self) -> String {
+        self.backend.name()
+    }
+
+    /// Runs a batch and chooses a token for each of its sample rows. A batch that is refused changes nothing.
+    pub fn step(&mut self, batch: &Batch<'_>) -> Result<Vec<Sampled>, StepError> {
+        self.run(batch)?;
+        Ok(self.backend.sample(&self.activations.logits, batch))
+    }
+
+    /// Runs a batch; logits of its sample rows, `(samples, vocab)`. For tests.
+    pub fn logits(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>, StepError> {
+        self.run(batch)?;
+        Ok(self.backend.read(&self.activations.logits))
+    }
+
+    /// Copies one block's keys and values to another, in every layer: a shared block that is about to be written.
+    pub fn copy_block(&mut self, from: u32, to: u32) -> Result<(), StepError> {
+        for block in [from, to] {
+            validate::block(block, self.limits)?;
+        }
+        self.backend.copy_block(&mut self.cache, from, to);
+        Ok(())
+    }
+
+    fn run(&mut self, batch: &Batch<'_>) -> Result<(), StepError> {
+        validate::batch(&self.config, self.limits, batch)?;
+        let Self { backend, embedding, layers, final_norm, head, cache, activations, .. } = self;
+        let Activations { stream, qkv, attended, hidden, logits } = activations;
+        backend.step(batch, |backend| {
+            backend.embed(embedding, stream);
+            for (index, layer) in layers.iter().enumerate() {
+                backend.attention_input(stream, &layer.attention, qkv, cache, index);
+                backend.attention(qkv, cache, index, attended);
+                backend.project(attended, &layer.output, stream);
+                backend.gated(stream, &layer.feed_forward, hidden);
+                backend.project(hidden, &layer.down, stream);
+            }
+            backend.head(stream, final_norm, head.as_ref().unwrap_or(embedding), logits);
+        });
+        Ok(())
+    }
+}
+
+impl<B: Backend> Activations<B> {
+    fn new(backend: &B, config: &ModelConfig) -> Result<Self, ModelError> {
+        Ok(Self {
+            stream: backend.buffer(config.dim)?,
+            qkv: backend.buffer(config.query_width() + 2 * config.kv_width())?,
+            attended: backend.buffer(config.query_width())?,
+            hidden: backend.buffer(config.hidden)?,
+            logits: backend.buffer(config.vocab)?,
+        })
+    }
+}
+
+/// The KV cache that a model needs: positions reach no further than the context and than the blocks there are.
+fn cache_shape(config: &ModelConfig, limits: KvLimits) -> CacheShape {
+    CacheShape {
+        layers: config.layers,
+        heads: config.heads,
+        kv_heads: config.kv_heads,
+        head_dim: config.head_dim,
+        blocks: limits.blocks,
+        context_max: config.context_max.min(limits.blocks * BLOCK_TOKENS),
+        rope: config.rope.clone(),
+    }
+}
