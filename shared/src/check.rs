@@ -1,8 +1,21 @@
 //! Verifies any text against a channel and a brief.
 
+mod addresses;
+mod checker;
+mod facts;
+mod field_rules;
+mod numbers;
+mod prices;
+mod request;
+mod unfinished;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::checker::Checker;
+pub use self::request::Request;
 use crate::brief::Brief;
+use crate::channel::Channel;
+use crate::copy::Fields;
 use crate::count::Unit;
 use crate::named::named_enum;
 
@@ -54,6 +67,41 @@ pub struct Check {
     pub detail: Option<String>,
 }
 
+impl Check {
+    fn held(rule: Rule, field: impl Into<String>) -> Self {
+        Self {
+            rule,
+            field: field.into(),
+            limit: None,
+            counted: None,
+            unit: None,
+            ok: true,
+            advisory: false,
+            detail: None,
+        }
+    }
+
+    fn failed(rule: Rule, field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self { ok: false, detail: Some(detail.into()), ..Self::held(rule, field) }
+    }
+
+    fn measured(rule: Rule, field: impl Into<String>, limit: usize, counted: usize, ok: bool) -> Self {
+        Self { limit: Some(limit), counted: Some(counted), ok, ..Self::held(rule, field) }
+    }
+
+    fn in_unit(self, unit: Unit) -> Self {
+        Self { unit: Some(unit), ..self }
+    }
+
+    fn with_detail(self, detail: String) -> Self {
+        Self { detail: Some(detail), ..self }
+    }
+
+    fn as_advice(self) -> Self {
+        Self { advisory: true, ..self }
+    }
+}
+
 /// What a copy is held against, beside its channel.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terms<'a> {
@@ -75,4 +123,9 @@ impl<'a> Terms<'a> {
 /// Whether every check holds that is not advisory.
 pub fn all_hard_ok(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.ok || check.advisory)
+}
+
+/// Verifies texts against a channel and what a brief asks for; every rule that applies is reported.
+pub fn check(channel: &Channel, fields: &Fields, terms: &Terms<'_>) -> Vec<Check> {
+    Checker::new(channel, *terms).check(fields)
 }

@@ -15,7 +15,7 @@ use crate::text::{self, TextRule};
 pub(super) fn brief(node: Node, languages: &[&str], faults: &mut Faults) -> Brief {
     let mut reader = Reader::root(node, faults);
     let product = reader.required_object("product").map(Product::read).unwrap_or_default();
-    let channel = channel(&mut reader);
+    let channel = reader.channel("channel");
     let term = TextRule::line(limits::TERM_MAX);
     let mut brief = Brief {
         audience: reader.text("audience", TextRule::lines(limits::AUDIENCE_MAX)),
@@ -48,27 +48,6 @@ pub(super) fn brief(node: Node, languages: &[&str], faults: &mut Faults) -> Brie
 fn word<T>(reader: &mut Reader<'_>, name: &str, find: impl Fn(&str) -> Option<T>) -> Option<T> {
     let node = reader.take(name)?;
     reader.word(name, node, find)
-}
-
-fn channel(reader: &mut Reader<'_>) -> Option<&'static Channel> {
-    match reader.take("channel") {
-        Some(Node::Text(id)) => {
-            let found = Channel::find(&id);
-            if found.is_none() {
-                let detail = format!("is \"{}\", which is not a known channel", text::echo(&id));
-                reader.fault_of(Code::UnknownChannel, "channel", detail);
-            }
-            found
-        }
-        Some(other) => {
-            reader.expected("channel", &other, "a string");
-            None
-        }
-        None => {
-            reader.fault("channel", "is required");
-            None
-        }
-    }
 }
 
 fn tone(reader: &mut Reader<'_>) -> Vec<Tone> {

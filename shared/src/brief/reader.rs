@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::faults::Faults;
+use crate::channel::Channel;
 use crate::json::Node;
 use crate::problem::Code;
 use crate::text::{self, TextRule};
@@ -135,6 +136,28 @@ impl<'a> Reader<'a> {
             }
             other => {
                 self.expected(name, &other, "a string");
+                None
+            }
+        }
+    }
+
+    /// The channel that the member must name.
+    pub(crate) fn channel(&mut self, name: &str) -> Option<&'static Channel> {
+        match self.take(name) {
+            Some(Node::Text(id)) => {
+                let found = Channel::find(&id);
+                if found.is_none() {
+                    let detail = format!("is \"{}\", which is not a known channel", text::echo(&id));
+                    self.fault_of(Code::UnknownChannel, name, detail);
+                }
+                found
+            }
+            Some(other) => {
+                self.expected(name, &other, "a string");
+                None
+            }
+            None => {
+                self.fault(name, "is required");
                 None
             }
         }

@@ -1,0 +1,92 @@
+//! What a brief states: the numbers, prices and addresses that copy may repeat.
+
+use std::collections::BTreeSet;
+
+use super::addresses::{self, addresses};
+use super::numbers::{self, Found, numbers};
+use super::prices::{self, Price};
+use crate::brief::Brief;
+use crate::text;
+
+/// Everything a brief states that copy must not invent.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    numbers: BTreeSet<String>,
+    prices: BTreeSet<Price>,
+    addresses: Vec<String>,
+}
+
+impl Facts {
+    /// Collects the facts from every text of the brief.
+    pub(super) fn of(brief: &Brief) -> Self {
+        let mut facts = Self::default();
+        for source in brief.sources() {
+            facts.add(source);
+        }
+        facts
+    }
+
+    fn add(&mut self, source: &str) {
+        let prepared = numbers::prepare(source);
+        let found = numbers(&prepared);
+        self.prices.extend(prices::stated(&prepared, &found));
+        for Found { values, .. } in found {
+            for value in values {
+                // A time states its hour and minute, and may be written with a point.
+                if let Some((hour, minute)) = value.split_once(':') {
+                    self.numbers.extend([hour.to_owned(), minute.to_owned()]);
+                    self.numbers.extend(time_with_point(hour, minute));
+                }
+                self.numbers.insert(value);
+            }
+        }
+        let lower = prepared.to_lowercase();
+        let spelled = lower.split(|character: char| !character.is_alphabetic() && character != '-');
+        for word in spelled {
+            self.numbers.extend(numbers::spelled(word).map(|value| value.to_string()));
+            self.numbers.extend(word.split('-').filter_map(numbers::spelled).map(|value| value.to_string()));
+        }
+        self.addresses.extend(addresses(&text::fold(source)));
+    }
+
+    /// The first number of the text that the brief does not state, as it is written.
+    pub(super) fn invented_number(&self, copy: &str) -> Option<String> {
+        let prepared = numbers::prepare(copy);
+        let invented = numbers(&prepared).into_iter().find(|found| !self.states(found))?;
+        Some(prepared[invented.span.0..invented.span.1].to_owned())
+    }
+
+    fn states(&self, found: &Found) -> bool {
+        found.values.iter().any(|value| {
+            let as_time = value.split_once(':').and_then(|(hour, minute)| time_with_point(hour, minute));
+            self.numbers.contains(value) || as_time.is_some_and(|value| self.numbers.contains(&value))
+        })
+    }
+
+    /// The first price or percentage of the text that the brief does not state, as it is written.
+    pub(super) fn invented_price(&self, copy: &str) -> Option<String> {
+        let prepared = numbers::prepare(copy);
+        let found = numbers(&prepared);
+        found.iter().find_map(|number| {
+            let prices = prices::direct(&prepared, number);
+            let invented = !prices.is_empty() && prices.is_disjoint(&self.prices);
+            invented.then(|| prices::written(&prepared, number))
+        })
+    }
+
+    /// The first address of the text that the brief does not state.
+    pub(super) fn invented_address(&self, copy: &str) -> Option<String> {
+        let stated = |address: &str| self.addresses.iter().any(|known| addresses::covers(known, address));
+        addresses(&text::fold(copy)).into_iter().find(|address| !stated(address))
+    }
+}
+
+/// `7:30` as `7.3`, the form that a decimal number of the same digits has.
+fn time_with_point(hour: &str, minute: &str) -> Option<String> {
+    if minute.contains(':') {
+        return None;
+    }
+    let padded = if minute.len() == 1 { format!("0{minute}") } else { minute.to_owned() };
+    let fraction = padded.trim_end_matches('0');
+    Some(if fraction.is_empty() { hour.to_owned() } else { format!("{hour}.{fraction}") })
+}
