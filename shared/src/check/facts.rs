@@ -36,6 +36,7 @@ impl Facts {
                 if let Some((hour, minute)) = value.split_once(':') {
                     self.numbers.extend([hour.to_owned(), minute.to_owned()]);
                     self.numbers.extend(time_with_point(hour, minute));
+                    self.numbers.extend(afternoon(hour, minute));
                 }
                 self.numbers.insert(value);
             }
@@ -52,14 +53,19 @@ impl Facts {
     /// The first number of the text that the brief does not state, as it is written.
     pub(super) fn invented_number(&self, copy: &str) -> Option<String> {
         let prepared = numbers::prepare(copy);
-        let invented = numbers(&prepared).into_iter().find(|found| !self.states(found))?;
+        let invented = numbers(&prepared)
+            .into_iter()
+            .find(|found| !self.states(found) && !numbers::is_list_number(&prepared, found))?;
         Some(prepared[invented.span.0..invented.span.1].to_owned())
     }
 
+    /// Whether the brief states the number. "One" is no claim: it counts scores, days and list items.
     fn states(&self, found: &Found) -> bool {
         found.values.iter().any(|value| {
             let as_time = value.split_once(':').and_then(|(hour, minute)| time_with_point(hour, minute));
-            self.numbers.contains(value) || as_time.is_some_and(|value| self.numbers.contains(&value))
+            value == "1"
+                || self.numbers.contains(value)
+                || as_time.is_some_and(|value| self.numbers.contains(&value))
         })
     }
 
@@ -78,6 +84,14 @@ impl Facts {
     pub(super) fn invented_address(&self, copy: &str) -> Option<String> {
         let stated = |address: &str| self.addresses.iter().any(|known| addresses::covers(known, address));
         addresses(&text::fold(copy)).into_iter().find(|address| !stated(address))
+    }
+}
+
+/// An afternoon time as a clock of twelve hours shows it: `19:30` is also 7 and 7:30.
+fn afternoon(hour: &str, minute: &str) -> Vec<String> {
+    match hour.parse::<u8>() {
+        Ok(hour @ 13..=23) => vec![format!("{}", hour - 12), format!("{}:{minute}", hour - 12)],
+        _ => Vec::new(),
     }
 }
 

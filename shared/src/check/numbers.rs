@@ -59,6 +59,14 @@ pub(crate) fn numbers(text: &str) -> Vec<Found> {
     found
 }
 
+/// Whether a number only counts the items of a list: `2.` or `2)` at the start of a line, from 1 to 99.
+pub(crate) fn is_list_number(text: &str, found: &Found) -> bool {
+    let (start, end) = found.span;
+    let opens = text[..start].trim_end_matches(' ').chars().next_back().is_none_or(|before| before == '\n');
+    let rest = &text[end..];
+    opens && end - start <= 2 && (rest.starts_with(". ") || rest.starts_with(") "))
+}
+
 /// Digits, then any times a separator with digits behind it.
 fn number_end(bytes: &[u8], start: usize) -> usize {
     let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -108,6 +116,7 @@ fn values(written: &str) -> Vec<String> {
     }
 }
 
+/// Digits without leading zeros.
 fn whole(digits: &str) -> String {
     let trimmed = digits.trim_start_matches('0');
     if trimmed.is_empty() { "0".to_owned() } else { trimmed.to_owned() }

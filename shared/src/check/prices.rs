@@ -7,107 +7,59 @@ use super::numbers::Found;
 /// A sign and a value.
 pub(super) type Price = (&'static str, String);
 
-/// What stands beside a number and what it means. The spellings of one sign are one: `USD 24` states `$24`.
-const MARKS: &[(&str, &str)] = &[
-    ("%", "%"),
-    ("percent", "%"),
-    ("per cent", "%"),
-    ("pct", "%"),
-    ("$", "$"),
-    ("usd", "$"),
-    ("aud", "$"),
-    ("cad", "$"),
-    ("nzd", "$"),
-    ("sgd", "$"),
-    ("hkd", "$"),
-    ("dollars", "$"),
-    ("dollar", "$"),
-    ("mxn", "$"),
-    ("ars", "$"),
-    ("clp", "$"),
-    ("cop", "$"),
-    ("twd", "$"),
-    ("pesos", "$"),
-    ("€", "€"),
-    ("eur", "€"),
-    ("euros", "€"),
-    ("euro", "€"),
-    ("£", "£"),
-    ("gbp", "£"),
-    ("pounds", "£"),
-    ("egp", "£"),
-    ("¥", "¥"),
-    ("jpy", "¥"),
-    ("cny", "¥"),
-    ("rmb", "¥"),
-    ("yen", "¥"),
-    ("yuan", "¥"),
-    ("円", "¥"),
-    ("元", "¥"),
-    ("₹", "₹"),
-    ("inr", "₹"),
-    ("rs.", "₹"),
-    ("rs", "₹"),
-    ("rupees", "₹"),
-    ("₩", "₩"),
-    ("krw", "₩"),
-    ("won", "₩"),
-    ("₽", "₽"),
-    ("rub", "₽"),
-    ("₺", "₺"),
-    ("try", "₺"),
-    ("tl", "₺"),
-    ("₴", "₴"),
-    ("uah", "₴"),
-    ("₪", "₪"),
-    ("ils", "₪"),
-    ("₫", "₫"),
-    ("vnd", "₫"),
-    ("₱", "₱"),
-    ("php", "₱"),
-    ("₦", "₦"),
-    ("ngn", "₦"),
-    ("฿", "฿"),
-    ("thb", "฿"),
-    ("baht", "฿"),
-    ("₵", "₵"),
-    ("ghs", "₵"),
-    ("kr", "kr"),
-    ("kr.", "kr"),
-    ("sek", "kr"),
-    ("nok", "kr"),
-    ("dkk", "kr"),
-    ("isk", "kr"),
-    ("kronor", "kr"),
-    ("kroner", "kr"),
-    ("chf", "chf"),
-    ("pln", "pln"),
-    ("zł", "pln"),
-    ("czk", "czk"),
-    ("kč", "czk"),
-    ("huf", "huf"),
-    ("ft", "huf"),
-    ("ron", "ron"),
-    ("lei", "ron"),
-    ("bgn", "bgn"),
-    ("brl", "brl"),
-    ("r$", "brl"),
-    ("zar", "zar"),
-    ("kes", "kes"),
-    ("ksh", "kes"),
-    ("aed", "aed"),
-    ("sar", "sar"),
-    ("mad", "mad"),
-    ("myr", "myr"),
-    ("rm", "myr"),
-    ("idr", "idr"),
-    ("rp", "idr"),
-];
+/// One currency, or the percent sign, with its spellings: `USD 24` and `24 dollars` state `$24`.
+struct Sign {
+    /// The one form that stands for all.
+    sign: &'static str,
+    /// Spellings that stand before or behind a number, in any case.
+    marks: &'static [&'static str],
+    /// Codes in capitals, before or behind. In small letters many of them are words.
+    codes: &'static [&'static str],
+    /// Words that stand only behind a number.
+    words: &'static [&'static str],
+}
 
-/// Marks that are also ordinary words or units: they count only before a number, where a price stands.
-const ONLY_BEFORE: [&str; 8] = ["ft", "try", "rm", "rp", "tl", "won", "mad", "rs"];
-/// Marks that are also ordinary words: they count only behind a number.
-const ONLY_BEHIND: [&str; 8] = ["%", "percent", "per cent", "pct", "pounds", "dollars", "euros", "ft"];
+/// The signs that prices are written with. Codes of the same family of currencies share their symbol's sign.
+const SIGNS: &[Sign] = &[
+    Sign { sign: "%", marks: &[], codes: &[], words: &["%", "percent", "per cent", "pct"] },
+    Sign {
+        sign: "$",
+        marks: &["$"],
+        codes: &["USD", "AUD", "CAD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"],
+        words: &["dollars", "dollar", "pesos", "bucks"],
+    },
+    Sign { sign: "€", marks: &["€"], codes: &["EUR"], words: &["euros", "euro"] },
+    Sign { sign: "£", marks: &["£"], codes: &["GBP", "EGP"], words: &["pounds"] },
+    Sign { sign: "¥", marks: &["¥", "円", "元"], codes: &["JPY", "CNY", "RMB"], words: &["yen", "yuan"] },
+    Sign { sign: "₹", marks: &["₹", "rs."], codes: &["INR"], words: &["rupees"] },
+    Sign { sign: "₩", marks: &["₩"], codes: &["KRW"], words: &["won"] },
+    Sign { sign: "₽", marks: &["₽"], codes: &["RUB"], words: &["roubles", "rubles"] },
+    Sign { sign: "₺", marks: &["₺"], codes: &[], words: &["lira", "tl"] },
+    Sign { sign: "₴", marks: &["₴"], codes: &["UAH"], words: &[] },
+    Sign { sign: "₪", marks: &["₪"], codes: &["ILS", "NIS"], words: &["shekels"] },
+    Sign { sign: "₫", marks: &["₫"], codes: &["VND"], words: &[] },
+    Sign { sign: "₱", marks: &["₱"], codes: &[], words: &[] },
+    Sign { sign: "₦", marks: &["₦"], codes: &["NGN"], words: &["naira"] },
+    Sign { sign: "฿", marks: &["฿"], codes: &["THB"], words: &["baht"] },
+    Sign { sign: "₵", marks: &["₵"], codes: &["GHS"], words: &["cedis"] },
+    Sign {
+        sign: "kr",
+        marks: &["kr", "kr."],
+        codes: &["SEK", "NOK", "DKK", "ISK"],
+        words: &["kronor", "kroner"],
+    },
+    Sign { sign: "chf", marks: &["chf"], codes: &["CHF"], words: &["francs"] },
+    Sign { sign: "pln", marks: &["zł"], codes: &["PLN"], words: &["złoty"] },
+    Sign { sign: "czk", marks: &["kč"], codes: &["CZK"], words: &[] },
+    Sign { sign: "huf", marks: &[], codes: &["HUF"], words: &["forint"] },
+    Sign { sign: "ron", marks: &[], codes: &["RON"], words: &["lei"] },
+    Sign { sign: "brl", marks: &["r$"], codes: &["BRL"], words: &["reais"] },
+    Sign { sign: "zar", marks: &[], codes: &["ZAR"], words: &["rand"] },
+    Sign { sign: "kes", marks: &["ksh"], codes: &["KES"], words: &["shillings"] },
+    Sign { sign: "aed", marks: &[], codes: &["AED"], words: &["dirhams"] },
+    Sign { sign: "myr", marks: &[], codes: &["MYR"], words: &["ringgit"] },
+    Sign { sign: "idr", marks: &[], codes: &["IDR"], words: &["rupiah"] },
+];
 
 /// What may stand between two numbers that share one sign, as in `€10–20` or `10 to 20 %`.
 const RANGE_WORDS: [&str; 9] = ["-", "–", "—", "/", "to", "or", "and", "bis", "à"];
@@ -148,38 +100,48 @@ fn strip_marks(between: &str) -> String {
     between.chars().filter(|character| !"%$€£¥₹".contains(*character)).collect()
 }
 
-/// The sign that stands right before a number.
+/// The sign that stands right before a number: the longest spelling that fits.
 fn before(text: &str) -> Option<&'static str> {
-    let tail = text.strip_suffix([' ', '\u{A0}']).unwrap_or(text);
-    let lower = last_chars(tail).to_lowercase();
-    let fits = |mark: &str| {
-        lower.strip_suffix(mark).is_some_and(|rest| {
-            let letters = mark.starts_with(char::is_alphabetic);
-            !letters || !rest.ends_with(char::is_alphanumeric)
-        })
+    let tail = last_chars(text.strip_suffix([' ', '\u{A0}']).unwrap_or(text));
+    let lower = tail.to_lowercase();
+    let ends = |text: &str, mark: &str| {
+        let apart =
+            |rest: &str| !mark.starts_with(char::is_alphabetic) || !rest.ends_with(char::is_alphanumeric);
+        text.strip_suffix(mark).is_some_and(apart)
     };
-    let found = MARKS.iter().filter(|(mark, _)| !ONLY_BEHIND.contains(mark) && fits(mark));
-    found.max_by_key(|(mark, _)| mark.len()).map(|(_, sign)| *sign)
+    longest(|sign| {
+        let marks = sign.marks.iter().filter(|mark| ends(&lower, mark));
+        marks.chain(sign.codes.iter().filter(|code| ends(tail, code))).map(|mark| mark.len()).max()
+    })
 }
 
-/// The sign that stands right behind a number.
+/// The sign that stands right behind a number: the longest spelling that fits.
 fn behind(text: &str) -> Option<&'static str> {
     let head = text.strip_prefix([' ', '\u{A0}']).unwrap_or(text);
-    let lower: String = head.chars().take(MARK_CHARS_MAX + 1).collect::<String>().to_lowercase();
-    let fits = |mark: &str| {
-        lower.strip_prefix(mark).is_some_and(|rest| {
+    let head: String = head.chars().take(MARK_CHARS_MAX + 1).collect();
+    let lower = head.to_lowercase();
+    let begins = |text: &str, mark: &str| {
+        text.strip_prefix(mark).is_some_and(|rest| {
             let letters = mark.ends_with(char::is_alphabetic);
             // A currency sign before the next number belongs to that one: "2 $5 vouchers".
             let taken = !letters && mark != "%" && rest.starts_with(|next: char| next.is_ascii_digit());
             !taken && (!letters || !rest.starts_with(char::is_alphanumeric))
         })
     };
-    let found = MARKS.iter().filter(|(mark, _)| !ONLY_BEFORE.contains(mark) && fits(mark));
-    found.max_by_key(|(mark, _)| mark.len()).map(|(_, sign)| *sign)
+    longest(|sign| {
+        let spellings = sign.marks.iter().chain(sign.words).filter(|mark| begins(&lower, mark));
+        spellings.chain(sign.codes.iter().filter(|code| begins(&head, code))).map(|mark| mark.len()).max()
+    })
 }
 
-/// Characters of the longest mark.
-const MARK_CHARS_MAX: usize = 8;
+/// The sign whose spelling, measured by `fit`, is the longest.
+fn longest(fit: impl Fn(&Sign) -> Option<usize>) -> Option<&'static str> {
+    let fitting = SIGNS.iter().filter_map(|sign| Some((fit(sign)?, sign.sign)));
+    fitting.max_by_key(|(length, _)| *length).map(|(_, sign)| sign)
+}
+
+/// Characters of the longest spelling.
+const MARK_CHARS_MAX: usize = 9;
 
 fn last_chars(text: &str) -> &str {
     let start = text.char_indices().rev().nth(MARK_CHARS_MAX).map_or(0, |(at, _)| at);

@@ -1,10 +1,9 @@
 //! Texts that break off.
 
 /// English words after which a text cannot end.
-const DANGLING: [&str; 34] = [
+const DANGLING: [&str; 26] = [
     "the", "a", "an", "and", "or", "of", "to", "for", "with", "in", "on", "at", "by", "from", "your", "our",
-    "is", "that", "but", "than", "as", "into", "its", "their", "my", "these", "those", "are", "was", "were",
-    "be", "each", "every", "because",
+    "is", "that", "but", "than", "into", "their", "my", "every", "because", "as",
 ];
 
 /// Signs after which a text cannot end in any language.
