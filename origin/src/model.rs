@@ -1,6 +1,14 @@
 //! Language models of the Llama family: their configuration, their tensors, and the graph that runs them.
 
+pub mod checkpoint;
 pub mod config;
+pub mod encoding;
+pub mod gguf;
 pub mod llama;
+pub mod load_error;
+pub mod mapped_file;
+pub mod quantize;
 pub mod random;
+pub mod slot;
+pub mod stored_tensor;
 pub mod tensors;

@@ -1,5 +1,7 @@
 //! A model's hyperparameters, as every file format's header is read into.
 
+use super::tensors::GROUP;
+
 /// The shape and constants of a Llama-family model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelConfig {
@@ -59,7 +61,112 @@ pub enum RopeScaling {
     Divisors(Vec<f32>),
 }
 
+/// Most layers.
+pub const LAYERS_MAX: usize = 512;
+/// Widest residual stream.
+pub const DIM_MAX: usize = 1 << 16;
+/// Most query heads.
+pub const HEADS_MAX: usize = 1024;
+/// Widest head.
+pub const HEAD_DIM_MAX: usize = 512;
+/// Widest feed-forward layer.
+pub const HIDDEN_MAX: usize = 1 << 20;
+/// Largest vocabulary, in tokens.
+pub const VOCAB_MAX: usize = 1 << 21;
+/// Longest context, in tokens. Positions are exact in f32 up to here.
+pub const CONTEXT_MAX: usize = 1 << 24;
+
+/// A hyperparameter that is missing, impossible or unsupported.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field} is {value}; {expected}")]
+pub struct ConfigError {
+    /// The setting, by its name in the file where it has one.
+    pub field: String,
+    /// What the file says.
+    pub value: String,
+    /// What is allowed.
+    pub expected: String,
+}
+
+impl ConfigError {
+    /// A setting with its value and what is allowed instead.
+    pub fn new(field: impl Into<String>, value: impl std::fmt::Display, expected: impl Into<String>) -> Self {
+        Self { field: field.into(), value: value.to_string(), expected: expected.into() }
+    }
+}
+
 impl ModelConfig {
+    /// Returns the configuration if every value is within the limits above and fits the others.
+    pub fn validated(self) -> Result<Self, ConfigError> {
+        let within = |field: &str, value: usize, max: usize| match value {
+            0 => Err(ConfigError::new(field, value, "at least 1 is needed")),
+            _ if value > max => Err(ConfigError::new(field, value, format!("at most {max} is supported"))),
+            _ => Ok(()),
+        };
+        within("the number of layers", self.layers, LAYERS_MAX)?;
+        within("the embedding width", self.dim, DIM_MAX)?;
+        within("the number of query heads", self.heads, HEADS_MAX)?;
+        within("the number of key-value heads", self.kv_heads, HEADS_MAX)?;
+        within("the head width", self.head_dim, HEAD_DIM_MAX)?;
+        within("the feed-forward width", self.hidden, HIDDEN_MAX)?;
+        within("the vocabulary size", self.vocab, VOCAB_MAX)?;
+        within("the context length", self.context_max, CONTEXT_MAX)?;
+        let divides = |field: &str, value: usize, divisor: usize| match value % divisor {
+            0 => Ok(()),
+            _ => Err(ConfigError::new(field, value, format!("a multiple of {divisor} is needed"))),
+        };
+        divides("the number of query heads", self.heads, self.kv_heads)?;
+        divides("the head width", self.head_dim, 2)?;
+        divides("the embedding width", self.dim, GROUP)?;
+        divides("the width of all query heads", self.query_width(), GROUP)?;
+        divides("the feed-forward width", self.hidden, GROUP)?;
+        let positive = |field: &str, value: f32| match value {
+            v if v.is_finite() && v > 0.0 => Ok(()),
+            _ => Err(ConfigError::new(field, value, "a positive finite number is needed")),
+        };
+        positive("the norm epsilon", self.norm_epsilon)?;
+        positive("the rotary base", self.rope.theta)?;
+        self.validate_rope_scaling(positive)?;
+        Ok(self)
+    }
+
+    fn validate_rope_scaling(
+        &self,
+        positive: impl Fn(&str, f32) -> Result<(), ConfigError>,
+    ) -> Result<(), ConfigError> {
+        match &self.rope.scaling {
+            RopeScaling::None => Ok(()),
+            RopeScaling::Linear { factor } => positive("the rotary scaling factor", *factor),
+            RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context } => {
+                positive("the rotary scaling factor", *factor)?;
+                positive("the rotary low frequency factor", *low_frequency_factor)?;
+                if high_frequency_factor.partial_cmp(low_frequency_factor)
+                    != Some(std::cmp::Ordering::Greater)
+                {
+                    let expected =
+                        format!("more than the low frequency factor {low_frequency_factor} is needed");
+                    return Err(ConfigError::new(
+                        "the rotary high frequency factor",
+                        high_frequency_factor,
+                        expected,
+                    ));
+                }
+                positive("the original context length", *original_context as f32)
+            }
+            RopeScaling::Divisors(divisors) => {
+                let half = self.head_dim / 2;
+                if divisors.len() != half {
+                    return Err(ConfigError::new(
+                        "the number of rotary divisors",
+                        divisors.len(),
+                        format!("half the head width, {half}, is needed"),
+                    ));
+                }
+                divisors.iter().try_for_each(|divisor| positive("a rotary divisor", *divisor))
+            }
+        }
+    }
+
     /// Width of all query heads together.
     pub fn query_width(&self) -> usize {
         self.heads * self.head_dim

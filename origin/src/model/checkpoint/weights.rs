@@ -1,0 +1,91 @@
+//! Where a checkpoint's tensors come from.
+
+use std::path::Path;
+
+use crate::model::config::ModelConfig;
+use crate::model::encoding::Encoding;
+use crate::model::gguf::{self, Gguf};
+use crate::model::load_error::LoadError;
+use crate::model::slot::Slot;
+use crate::model::stored_tensor::{StoredTensor, TensorError};
+
+/// An open file or folder of weights.
+#[derive(Debug)]
+pub(super) enum Weights {
+    Gguf(Gguf),
+}
+
+impl Weights {
+    /// Opens whatever lies at `path`.
+    pub(super) fn open(path: &Path) -> Result<(Self, ModelConfig), LoadError> {
+        if path.is_dir() || !gguf::has_magic(path).map_err(LoadError::read(path))? {
+            return Err(LoadError::UnknownFormat { path: path.into() });
+        }
+        let mut file = Gguf::open(path)?;
+        let config = file.read_config()?;
+        file.expect_only_known(config.layers).map_err(LoadError::tensor(path))?;
+        Ok((Self::Gguf(file), config))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Gguf(file) => file.path(),
+        }
+    }
+
+    /// The tensor in a slot, if there is one.
+    pub(super) fn tensor(&self, slot: Slot) -> Option<StoredTensor<'_>> {
+        match self {
+            Self::Gguf(file) => file.tensor(slot),
+        }
+    }
+
+    /// The tensor in a slot.
+    pub(super) fn require(&self, slot: Slot) -> Result<StoredTensor<'_>, LoadError> {
+        self.tensor(slot).ok_or_else(|| {
+            let name = match self {
+                Self::Gguf(_) => slot.gguf_name(),
+            };
+            LoadError::tensor(self.path())(TensorError::Missing { name })
+        })
+    }
+
+    /// The pages of this slot's tensor are not needed for now.
+    pub(super) fn release(&self, slot: Slot) {
+        match self {
+            Self::Gguf(file) => file.release(slot),
+        }
+    }
+
+    /// The model's name.
+    pub(super) fn id(&self) -> String {
+        display_name(self.path())
+    }
+
+    /// Languages the file declares; English where it names none.
+    pub(super) fn languages(&self) -> Result<Vec<String>, LoadError> {
+        let named = match self {
+            Self::Gguf(file) => {
+                file.metadata().texts("general.languages").map_err(LoadError::config(file.path()))?
+            }
+        };
+        Ok(named
+            .filter(|languages| !languages.is_empty())
+            .map_or_else(|| vec!["en".into()], <[String]>::to_vec))
+    }
+}
+
+/// The name of a file or folder without what only tells its format: `SmolLM2-135M-Instruct.Q4_1.gguf` is
+/// `SmolLM2-135M-Instruct`. Files' own `general.name` are often a training run's working title.
+fn display_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.strip_suffix(".gguf").unwrap_or(&name);
+    let is_format = |part: &str| {
+        let part = part.to_ascii_uppercase();
+        Encoding::ALL.iter().any(|(encoding, ..)| part.starts_with(encoding.name()))
+    };
+    match name.rsplit_once(['.', '-']) {
+        Some((stem, format)) if !stem.is_empty() && is_format(format) => stem.into(),
+        _ => name.into(),
+    }
+}
