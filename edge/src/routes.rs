@@ -1,0 +1,5 @@
+//! The work of each route.
+
+pub mod catalog;
+pub mod copy;
+pub mod health;
