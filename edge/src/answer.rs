@@ -89,7 +89,7 @@ mod tests {
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         head.headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
         let body = Bytes::copy_from_slice(body);
-        block_on(failure(&head, futures::stream::iter([Ok(body)]).boxed_local())).problem
+        block_on(failure(&head, futures::stream::iter([Ok(body)]).boxed_local())).problem.as_ref().clone()
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::log;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
 use crate::route::{Guarded, NoRoute, Route};
-use crate::routes::{catalog, copy, health};
+use crate::routes::{catalog, check, copy, health};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
 use crate::world::World;
@@ -105,6 +105,7 @@ impl<W: World> Edge<W> {
         let caller = admit(self, call).await?;
         match guarded {
             Guarded::Copy => copy::copy(self, call, &caller, body).await,
+            Guarded::Check => check::check(call, &caller, body).await,
             Guarded::Channels => catalog::channels(call),
             Guarded::Tones => catalog::tones(call),
             Guarded::Frameworks => catalog::frameworks(call),

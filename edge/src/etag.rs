@@ -1,5 +1,7 @@
 //! Entity tags: names of answers, by their digest.
 
+use std::fmt::Write;
+
 use http::HeaderValue;
 
 /// Bytes of a digest that a tag shows.
@@ -10,7 +12,8 @@ pub fn strong(digest: &[u8]) -> String {
     let mut tag = String::with_capacity(2 * TAG_BYTES + 2);
     tag.push('"');
     for byte in digest.iter().take(TAG_BYTES) {
-        tag.push_str(&format!("{byte:02x}"));
+        // Writing to a string cannot fail.
+        let _ = write!(tag, "{byte:02x}");
     }
     tag.push('"');
     tag

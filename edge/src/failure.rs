@@ -10,7 +10,7 @@ use crate::world::{SendError, StoreError};
 #[error("{problem}")]
 pub struct Failure {
     /// What the client reads.
-    pub problem: Problem,
+    pub problem: Box<Problem>,
     /// A header that belongs to it, such as `Allow`.
     pub header: Option<(HeaderName, HeaderValue)>,
     /// What only the log says.
@@ -46,7 +46,7 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem, header: None, cause: None }
+        Self { problem: Box::new(problem), header: None, cause: None }
     }
 }
 

@@ -135,10 +135,8 @@ impl<W: World> Relay<W> {
         }
         let Failure { problem, .. } = failure;
         let code = if problem.code == Code::OriginUnavailable { Code::OriginFailed } else { problem.code };
-        let problem = Problem { code, ..problem }.with_instance(self.id.as_str());
+        let problem = Problem { code, ..*problem }.with_instance(self.id.as_str());
         Some(Ok(Event::Error(problem).encode().into()))
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -20,6 +20,8 @@ pub enum Route {
 pub enum Guarded {
     /// `POST /v1/copy`: a brief becomes copy.
     Copy,
+    /// `POST /v1/check`: texts are verified.
+    Check,
     /// `GET /v1/channels`.
     Channels,
     /// `GET /v1/tones`.
@@ -58,6 +60,7 @@ impl Route {
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/v1/copy" => Self::Guarded(Guarded::Copy),
+            "/v1/check" => Self::Guarded(Guarded::Check),
             "/v1/channels" => Self::Guarded(Guarded::Channels),
             "/v1/tones" => Self::Guarded(Guarded::Tones),
             "/v1/frameworks" => Self::Guarded(Guarded::Frameworks),
@@ -83,7 +86,7 @@ impl Route {
     /// The methods of the route, as `Allow` lists them.
     const fn allow(self) -> &'static str {
         match self {
-            Self::Guarded(Guarded::Copy) => POST,
+            Self::Guarded(Guarded::Copy | Guarded::Check) => POST,
             _ => GET,
         }
     }
@@ -100,6 +103,7 @@ mod tests {
             (Method::HEAD, "/healthz", Route::Health),
             (Method::GET, "/readyz", Route::Ready),
             (Method::POST, "/v1/copy", Route::Guarded(Guarded::Copy)),
+            (Method::POST, "/v1/check", Route::Guarded(Guarded::Check)),
             (Method::GET, "/v1/channels", Route::Guarded(Guarded::Channels)),
             (Method::GET, "/v1/tones", Route::Guarded(Guarded::Tones)),
             (Method::GET, "/v1/frameworks", Route::Guarded(Guarded::Frameworks)),

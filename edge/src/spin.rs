@@ -111,8 +111,10 @@ impl World for Spin {
     ) -> Result<Response<Incoming>, SendError> {
         let mut request = request.map(Full::new);
         request.extensions_mut().insert(RequestOptionsExtension(options(timeouts)?));
-        let response = spin_sdk::http::send(request).await.map_err(sort)?;
-        Ok(response.map(|body| BodyDataStream::new(body).map(|piece| piece.map_err(sort)).boxed_local()))
+        let response = spin_sdk::http::send(request).await.map_err(|code| sort(&code))?;
+        Ok(response.map(|body| {
+            BodyDataStream::new(body).map(|piece| piece.map_err(|code| sort(&code))).boxed_local()
+        }))
     }
 
     fn entropy(&self) -> u128 {
@@ -134,7 +136,7 @@ fn options(timeouts: Timeouts) -> Result<RequestOptions, SendError> {
 }
 
 /// What the runtime's error means here.
-fn sort(code: ErrorCode) -> SendError {
+fn sort(code: &ErrorCode) -> SendError {
     let cause = format!("{code:?}");
     match code {
         ErrorCode::DnsTimeout

@@ -17,6 +17,7 @@ use crate::world::World;
 pub fn index() -> Result<Reply, Failure> {
     let routes = [
         "POST /v1/copy",
+        "POST /v1/check",
         "GET /v1/channels",
         "GET /v1/tones",
         "GET /v1/frameworks",
@@ -48,7 +49,8 @@ pub async fn models<W: World>(edge: &Edge<W>, call: &Call) -> Result<Reply, Fail
     Ok(conditional(call.headers(), json(&known.list)?))
 }
 
-fn json(value: &impl Serialize) -> Result<Reply, Failure> {
+/// `200` with a value as JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<Reply, Failure> {
     let body = serde_json::to_vec(value)
         .map_err(|error| Failure::new(Code::Internal, "the answer cannot be written").because(error))?;
     Ok(Reply::json(body))

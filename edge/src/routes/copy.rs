@@ -165,5 +165,3 @@ fn marked(mut reply: Reply) -> Reply {
     reply
 }
 
-#[cfg(test)]
-mod tests;

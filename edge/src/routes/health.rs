@@ -38,7 +38,7 @@ pub async fn ready<W: World>(edge: &Edge<W>, call: &Call) -> Reply {
         Ok(()) => (StatusCode::OK, Readiness { status: "ready", reasons: Vec::new() }),
         Err(failure) => {
             log::failure(&call.id, &failure);
-            let readiness = Readiness { status: "not_ready", reasons: vec![failure.problem] };
+            let readiness = Readiness { status: "not_ready", reasons: vec![*failure.problem] };
             (StatusCode::SERVICE_UNAVAILABLE, readiness)
         }
     };
