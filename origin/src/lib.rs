@@ -4,5 +4,6 @@
 //! telemetry, tokenizer.
 
 pub mod backend;
+pub mod engine;
 pub mod model;
 pub mod settings;
