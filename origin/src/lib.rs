@@ -3,7 +3,9 @@
 //! One-way stack: `main → server → api → copy → engine → model → backend`. Leaves: configuration types,
 //! telemetry, tokenizer.
 
+pub mod api;
 pub mod backend;
-pub mod engine;
 pub mod model;
+pub mod server;
 pub mod settings;
+pub mod telemetry;

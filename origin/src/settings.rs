@@ -100,7 +100,6 @@ pub enum Quantize {
 
 /// Bounds of the HTTP side.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub struct HttpSettings {
     /// From a request's arrival to its last byte.
     pub request_deadline: Duration,

@@ -1,39 +1,22 @@
 //! The secrets of the hop between edge and origin. They are never printed.
 
-use std::fmt;
+use adlib_shared::signature::Secret;
 
 use super::raw::Raw;
 
 /// Bytes of a secret: fewer are guessable, more are a mistake.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 32..=512;
 
-/// A secret; its `Debug` form does not show it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
-
-impl Secret {
-    /// The secret's bytes, to key a MAC with.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Secret(..)")
-    }
-}
-
 /// The secrets that requests may be signed with: the current one and, during a rotation, the one before.
 #[derive(Debug, Clone)]
-pub struct HopSecrets {
-    /// What edges sign with now.
-    pub current: Secret,
-    /// What they signed with before the last rotation.
-    pub previous: Option<Secret>,
-}
+pub struct HopSecrets(Vec<Secret>);
 
 impl HopSecrets {
+    /// Accepts these secrets, one or two.
+    pub fn new(current: Secret, previous: Option<Secret>) -> Self {
+        Self(std::iter::once(current).chain(previous).collect())
+    }
+
     /// Reads both secrets, each from a file or given directly.
     pub(super) fn read(raw: &mut Raw) -> Option<Self> {
         let current = secret(raw, "hop_secret", "hop_secret_file");
@@ -41,12 +24,12 @@ impl HopSecrets {
         if current.is_none() && previous.is_some() {
             raw.refuse_unseen("hop_secret_previous", "only together with hop_secret");
         }
-        Some(Self { current: current?, previous })
+        Some(Self::new(current?, previous))
     }
 
-    /// Both, as verification takes them.
-    pub fn all(&self) -> Vec<&[u8]> {
-        std::iter::once(&self.current).chain(&self.previous).map(Secret::bytes).collect()
+    /// Those that are accepted, as verification takes them.
+    pub fn accepted(&self) -> &[Secret] {
+        &self.0
     }
 }
 
@@ -72,5 +55,5 @@ fn secret(raw: &mut Raw, name: &str, name_file: &str) -> Option<Secret> {
         raw.refuse_unseen(origin, &format!("{least} to {most} bytes; it has {}", bytes.len()));
         return None;
     }
-    Some(Secret(bytes.to_vec()))
+    Some(Secret::new(bytes))
 }

@@ -1,6 +1,0 @@
-//! The work of each route.
-
-pub mod catalog;
-pub mod check;
-pub mod copy;
-pub mod health;

@@ -1,0 +1,9 @@
+//! The HTTP side over real connections; what writes the copy is a script.
+
+mod checks;
+mod drain;
+mod harness;
+mod metrics;
+mod refusals;
+mod signed;
+mod streaming;
