@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod backend;
+pub mod engine;
 pub mod model;
 pub mod server;
 pub mod settings;

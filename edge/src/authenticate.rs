@@ -1,0 +1,127 @@
+//! Who asks: a bearer key (RFC 6750), looked up by its keyed hash.
+
+mod record;
+
+use adlib_shared::api_key::{ApiKey, ApiKeyError, KeyHash};
+use adlib_shared::problem::Code;
+use http::HeaderMap;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+
+pub use self::record::{KeyRecord, RecordError, Scope};
+use crate::failure::Failure;
+use crate::keyring::Keyring;
+use crate::world::{StoreError, World};
+
+/// Who asks, and what the key allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// Whose key it is.
+    pub tenant: String,
+    /// The keyed hash of the key.
+    pub key: KeyHash,
+    /// What the key may be used for.
+    pub scopes: Vec<Scope>,
+    /// Requests a minute, where the key has a rate of its own.
+    pub rate_per_minute: Option<u32>,
+}
+
+impl Caller {
+    /// Checks that the key may be used for something.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require(&self, scope: Scope) -> Result<(), Failure> {
+        if self.scopes.contains(&scope) {
+            return Ok(());
+        }
+        Err(Failure::new(Code::Forbidden, format!("the key does not have the scope {scope}")))
+    }
+}
+
+/// Why nobody is known to ask.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// No key was sent.
+    #[error("no key was sent; send Authorization: Bearer <key>")]
+    Absent,
+    /// What was sent is not a bearer key.
+    #[error("the Authorization header does not hold one bearer key")]
+    Scheme,
+    /// The key has a slip; the store was not asked.
+    #[error("the key is malformed: {0}")]
+    Malformed(ApiKeyError),
+    /// The key is well formed, but nobody's.
+    #[error("the key is not known")]
+    Unknown,
+    /// The key was valid once.
+    #[error("the key has expired")]
+    Expired,
+    /// The store failed, so it cannot be said.
+    #[error(transparent)]
+    Store(StoreError),
+    /// What is stored for the key cannot be read.
+    #[error(transparent)]
+    Record(RecordError),
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        let unauthorized = |challenge| {
+            Self::new(Code::Unauthorized, denied.to_string()).with_header(WWW_AUTHENTICATE, challenge)
+        };
+        match &denied {
+            // RFC 6750, section 3.1: no error code for a request that did not try.
+            Denied::Absent => unauthorized(r#"Bearer realm="adlib""#),
+            Denied::Scheme | Denied::Malformed(_) | Denied::Unknown | Denied::Expired => {
+                unauthorized(r#"Bearer realm="adlib", error="invalid_token""#)
+            }
+            Denied::Store(error) => error.clone().into(),
+            Denied::Record(error) => {
+                Self::new(Code::Internal, "the record of the key cannot be read").because(error)
+            }
+        }
+    }
+}
+
+/// Finds out who asks. Only a key whose checksum holds and that the variable does not know is looked up in the store.
+///
+/// # Errors
+/// Why nobody is known to ask.
+pub async fn authenticate<W: World>(
+    headers: &HeaderMap,
+    keyring: &Keyring,
+    world: &W,
+    now_s: u64,
+) -> Result<Caller, Denied> {
+    let key = ApiKey::parse(bearer(headers)?).map_err(Denied::Malformed)?;
+    let hash = keyring.hash(&key);
+    if let Some(known) = keyring.find(&hash) {
+        return Ok(Caller {
+            tenant: known.tenant.clone(),
+            key: hash,
+            scopes: vec![Scope::Copy],
+            rate_per_minute: None,
+        });
+    }
+    let stored = world.get(&KeyRecord::name(&hash)).await.map_err(Denied::Store)?.ok_or(Denied::Unknown)?;
+    let record = KeyRecord::parse(&stored).map_err(Denied::Record)?;
+    if record.expires.is_some_and(|expires_s| expires_s <= now_s) {
+        return Err(Denied::Expired);
+    }
+    let KeyRecord { tenant, scopes, rate_per_minute, .. } = record;
+    Ok(Caller { tenant, key: hash, scopes, rate_per_minute })
+}
+
+/// The bearer token of the one `Authorization` header.
+fn bearer(headers: &HeaderMap) -> Result<&str, Denied> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next().ok_or(Denied::Absent)?;
+    if values.next().is_some() {
+        return Err(Denied::Scheme);
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Denied::Scheme)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Denied::Scheme) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! The edge: what an instance of the component holds, and the way of a request through it.
+
+use std::rc::Rc;
+
+use adlib_shared::problem::Code;
+use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
+use http::{Method, Request, Response};
+
+use crate::admit::admit;
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::limit::Limiter;
+use crate::log;
+use crate::models::Models;
+use crate::reply::{Body, Reply};
+use crate::route::{Guarded, NoRoute, Route};
+use crate::routes::{catalog, check, copy, health};
+use crate::security;
+use crate::settings::{Settings, SettingsError};
+use crate::world::World;
+
+/// What lives as long as the instance, for all its requests.
+#[derive(Debug)]
+pub struct Edge<W> {
+    /// The runtime.
+    pub world: W,
+    /// How often callers may ask.
+    pub limiter: Limiter,
+    /// Which model the origin runs.
+    pub models: Models,
+    settings: Result<Settings, SettingsError>,
+    cache_secret: [u8; 32],
+}
+
+impl<W: World> Edge<W> {
+    /// An instance with these settings; with wrong ones it answers only `/healthz`, and tells the log why.
+    pub fn new(world: W, settings: Result<Settings, SettingsError>) -> Self {
+        let derive = |settings: &Settings| settings.keyring.derive("adlib cache key");
+        let cache_secret = settings.as_ref().map_or([0; 32], derive);
+        Self { world, limiter: Limiter::default(), models: Models::default(), settings, cache_secret }
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// `internal` where they are wrong; what is wrong is for the log.
+    pub fn settings(&self) -> Result<&Settings, Failure> {
+        self.settings
+            .as_ref()
+            .map_err(|error| Failure::new(Code::Internal, "the edge is not set up").because(error))
+    }
+
+    /// The secret of all cache keys.
+    ///
+    /// # Errors
+    /// As for [`settings`](Self::settings).
+    pub fn cache_secret(&self) -> Result<&[u8], Failure> {
+        self.settings().map(|_| &self.cache_secret[..])
+    }
+
+    /// Answers one request that came at `now_ms`, in milliseconds since 1970.
+    pub async fn answer<B>(self: &Rc<Self>, request: Request<B>, now_ms: u64) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let (head, body) = request.into_parts();
+        let mut call = Call::new(head, now_ms, || self.world.entropy());
+        let mut reply = match self.work(&mut call, body).await {
+            Ok(reply) => reply,
+            Err(mut failure) => {
+                log::failure(&call.id, &failure);
+                failure.problem.instance = Some(call.id.as_str().to_owned());
+                Reply::problem(failure)
+            }
+        };
+        call.mark(&mut reply.headers);
+        security::mark(&mut reply.headers, call.head.uri.scheme());
+        if let Ok(settings) = &self.settings {
+            settings.cors_origins.mark(call.headers(), &mut reply.headers);
+        }
+        if !reply.headers.contains_key(CACHE_CONTROL) {
+            reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        reply.into_response(call.head.method == Method::HEAD)
+    }
+
+    /// Route, then admit, then the route's own work.
+    async fn work<B>(self: &Rc<Self>, call: &mut Call, body: B) -> Result<Reply, Failure>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        let route = match Route::find(&call.head.method, call.head.uri.path()) {
+            Ok(route) => route,
+            Err(NoRoute::Path) => return Err(Failure::new(Code::NotFound, "no route has this path")),
+            Err(NoRoute::Method { allow }) => return Err(Failure::method_not_allowed(allow)),
+            Err(NoRoute::Options { allow }) => return self.options(call, allow),
+        };
+        let guarded = match route {
+            Route::Index => return catalog::index(),
+            Route::Health => return Ok(health::alive()),
+            Route::Ready => return Ok(health::ready(self, call).await),
+            Route::Guarded(guarded) => guarded,
+        };
+        let caller = admit(self, call).await?;
+        match guarded {
+            Guarded::Copy => copy::copy(self, call, &caller, body).await,
+            Guarded::Check => check::check(call, &caller, body).await,
+            Guarded::Channels => catalog::channels(call),
+            Guarded::Tones => catalog::tones(call),
+            Guarded::Frameworks => catalog::frameworks(call),
+            Guarded::Models => catalog::models(self, call).await,
+        }
+    }
+
+    /// `OPTIONS`: the route's methods, and the answer to a browser's preflight.
+    fn options(&self, call: &Call, allow: &'static str) -> Result<Reply, Failure> {
+        let mut reply = Reply::no_content();
+        reply.headers.insert(ALLOW, HeaderValue::from_static(allow));
+        self.settings()?.cors_origins.mark_preflight(call.headers(), allow, &mut reply.headers);
+        Ok(reply)
+    }
+}

@@ -1,0 +1,68 @@
+//! Why a request is not answered as asked: what the client reads, and what the log says.
+
+use adlib_shared::problem::{Code, Problem};
+use http::header::{self, HeaderName, HeaderValue};
+
+use crate::world::{SendError, StoreError};
+
+/// A problem on its way to the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{problem}")]
+pub struct Failure {
+    /// What the client reads.
+    pub problem: Box<Problem>,
+    /// A header that belongs to it, such as `Allow`.
+    pub header: Option<(HeaderName, HeaderValue)>,
+    /// What only the log says.
+    pub cause: Option<String>,
+}
+
+impl Failure {
+    /// A failure whose cause is the client's request.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Problem::new(code, detail).into()
+    }
+
+    /// Adds what only the log says.
+    #[must_use]
+    pub fn because(mut self, cause: impl std::fmt::Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
+        self.header = Some((name, HeaderValue::from_static(value)));
+        self
+    }
+
+    /// A path that takes other methods.
+    pub fn method_not_allowed(allow: &'static str) -> Self {
+        Self::new(Code::MethodNotAllowed, format!("the route takes {allow}"))
+            .with_header(header::ALLOW, allow)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self { problem: Box::new(problem), header: None, cause: None }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Code::Internal, "the edge cannot read its store").because(error)
+    }
+}
+
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        let failure = match &error {
+            SendError::Unreachable(_) => Self::new(Code::OriginUnavailable, "the origin cannot be reached"),
+            SendError::TimedOut(_) => Self::new(Code::DeadlineExceeded, "the origin took too long to answer"),
+            SendError::Broken(_) => Self::new(Code::OriginFailed, "the origin's answer broke off"),
+        };
+        failure.because(error)
+    }
+}

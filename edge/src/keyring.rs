@@ -1,0 +1,164 @@
+//! The keys that are known without asking the store, from the variable `api_keys`.
+//!
+//! Entries are separated by spaces, commas or line ends, and each is `hash:tenant:name`: `hash` is
+//! HMAC-SHA256(`key_pepper`, key) in hexadecimal digits, `tenant` owns the key's cache entries and usage, and `name`
+//! tells people which key it is. Tenant and name are 1 to 64 letters, digits, `_`, `.` and `-`, and begin with a
+//! letter or digit. The keys themselves are nowhere.
+
+use adlib_shared::api_key::{ApiKey, KeyHash};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Most keys in the variable; more of them belong into the store.
+pub const KEYS_MAX: usize = 256;
+/// Longest tenant, and longest name of a key, in bytes.
+pub const NAME_BYTES_MAX: usize = 64;
+
+/// Why `api_keys` is not accepted. The entry is named by its place, because its text is half a secret.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// An entry is not of the form.
+    #[error("has an entry, number {number}, that is not of the form hash:tenant:name")]
+    Form {
+        /// Its place, from 1.
+        number: usize,
+    },
+    /// There are too many.
+    #[error("has {count} entries; at most {KEYS_MAX} are taken")]
+    TooMany {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+/// The pepper of all key hashes, and the keys of the variable.
+pub struct Keyring {
+    pepper: Vec<u8>,
+    keys: Vec<KnownKey>,
+}
+
+/// One key of the variable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The keyed hash of the key.
+    pub hash: KeyHash,
+    /// Whose key it is.
+    pub tenant: String,
+    /// Which key it is.
+    pub name: String,
+}
+
+impl Keyring {
+    /// Reads the variable.
+    ///
+    /// # Errors
+    /// The first entry that is not of the form.
+    pub fn parse(pepper: Vec<u8>, text: &str) -> Result<Self, KeyringError> {
+        let entries: Vec<&str> =
+            text.split([' ', ',', '\n', '\r', '\t']).filter(|entry| !entry.is_empty()).collect();
+        if entries.len() > KEYS_MAX {
+            return Err(KeyringError::TooMany { count: entries.len() });
+        }
+        let read = |(index, entry): (usize, &&str)| {
+            KnownKey::parse(entry).ok_or(KeyringError::Form { number: index + 1 })
+        };
+        let keys = entries.iter().enumerate().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { pepper, keys })
+    }
+
+    /// The keyed hash of a key.
+    pub fn hash(&self, key: &ApiKey) -> KeyHash {
+        key.hash(&self.pepper)
+    }
+
+    /// The key with this hash. All keys are compared, each in constant time.
+    pub fn find(&self, hash: &KeyHash) -> Option<&KnownKey> {
+        self.keys.iter().fold(None, |found, known| if known.hash == *hash { Some(known) } else { found })
+    }
+
+    /// A secret for another purpose, which tells nothing about the pepper.
+    pub fn derive(&self, purpose: &str) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.pepper).expect("HMAC takes a key of any length");
+        mac.update(purpose.as_bytes());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+impl KnownKey {
+    fn parse(entry: &str) -> Option<Self> {
+        let (hash, rest) = entry.split_once(':')?;
+        let (tenant, name) = rest.split_once(':')?;
+        let named = is_name(tenant) && is_name(name);
+        let hash = KeyHash::from_hex(hash)?;
+        named.then(|| Self { hash, tenant: tenant.to_owned(), name: name.to_owned() })
+    }
+}
+
+/// Whether a text can name a tenant or a key.
+pub fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    text.len() <= NAME_BYTES_MAX
+        && text.bytes().all(plain)
+        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use adlib_shared::api_key::Kind;
+
+    const PEPPER: &[u8] = b"a pepper for tests only";
+
+    fn key(entropy: u8) -> ApiKey {
+        ApiKey::generate(Kind::Test, [entropy; 16])
+    }
+
+    fn entry(entropy: u8, rest: &str) -> String {
+        format!("{}:{rest}", key(entropy).hash(PEPPER).to_hex())
+    }
+
+    #[test]
+    fn a_key_is_found_by_the_hash_under_the_same_pepper() {
+        let list = format!("{}, {}\n{}", entry(1, "acme:ci"), entry(2, "acme:web"), entry(3, "other:dev"));
+        let keyring = Keyring::parse(PEPPER.to_vec(), &list).expect("a list");
+        let found = keyring.find(&keyring.hash(&key(2))).expect("a known key");
+        assert_eq!((found.tenant.as_str(), found.name.as_str()), ("acme", "web"));
+        assert!(keyring.find(&keyring.hash(&key(9))).is_none());
+        let other = Keyring::parse(b"another pepper, also long".to_vec(), &list).expect("a list");
+        assert!(other.find(&other.hash(&key(2))).is_none());
+    }
+
+    #[test]
+    fn an_entry_of_another_form_is_named_by_its_place() {
+        for rest in ["acme", ":ci", "acme:", "ac me:ci", "-acme:ci", "acme:ci:more", "äcme:ci"] {
+            let list = format!("{} {}", entry(1, "acme:ci"), entry(2, rest));
+            let error = Keyring::parse(PEPPER.to_vec(), &list).expect_err(rest);
+            assert!(error.to_string().contains("number 2"), "{rest}: {error}");
+        }
+        assert!(Keyring::parse(PEPPER.to_vec(), "abc:acme:ci").is_err());
+    }
+
+    #[test]
+    fn names_and_the_list_are_bounded() {
+        let long = "a".repeat(NAME_BYTES_MAX);
+        assert!(is_name(&long) && !is_name(&format!("{long}a")) && !is_name(""));
+        let list = |count: usize| vec![entry(1, "acme:ci"); count].join(" ");
+        assert!(Keyring::parse(PEPPER.to_vec(), &list(KEYS_MAX)).is_ok());
+        let error = Keyring::parse(PEPPER.to_vec(), &list(KEYS_MAX + 1));
+        assert_eq!(error.err(), Some(KeyringError::TooMany { count: KEYS_MAX + 1 }));
+    }
+
+    #[test]
+    fn nothing_secret_is_printed() {
+        let keyring = Keyring::parse(PEPPER.to_vec(), &entry(1, "acme:ci")).expect("a list");
+        let hash = key(1).hash(PEPPER).to_hex();
+        let printed = format!("{keyring:?}");
+        assert!(!printed.contains("pepper for tests") && !printed.contains(&hash), "{printed}");
+    }
+}

@@ -1,0 +1,81 @@
+//! Limits, within an instance and across several.
+
+use futures::executor::block_on;
+use futures::future::join_all;
+
+use super::*;
+use crate::world::memory::Memory;
+
+const NOW_MS: u64 = 1_700_000_000_000;
+
+fn allowed(limiter: &Limiter, world: &Memory, gcra: Gcra, now_ms: u64) -> bool {
+    block_on(limiter.take(world, "rate/test", gcra, now_ms)).0.allowed
+}
+
+#[test]
+fn as_many_requests_pass_as_the_burst_allows_and_not_one_more() {
+    for burst in [1, 2, 100, 1000] {
+        let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, burst));
+        let passed = (0..burst + 5).filter(|_| allowed(&limiter, &world, gcra, NOW_MS)).count();
+        assert_eq!(passed as u32, burst);
+    }
+}
+
+#[test]
+fn the_next_request_passes_when_its_share_of_the_period_is_over() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 2));
+    assert!(allowed(&limiter, &world, gcra, NOW_MS) && allowed(&limiter, &world, gcra, NOW_MS));
+    let refused = block_on(limiter.take(&world, "rate/test", gcra, NOW_MS)).0;
+    assert!(!refused.allowed && refused.retry_after_ms == PERIOD_MS / 2);
+    assert!(!allowed(&limiter, &world, gcra, NOW_MS + PERIOD_MS / 2 - 1));
+    assert!(allowed(&limiter, &world, gcra, NOW_MS + PERIOD_MS / 2));
+}
+
+#[test]
+fn instances_that_take_turns_share_one_limit() {
+    let (world, gcra) = (Memory::default(), Gcra::new(PERIOD_MS, 100));
+    let instances = [Limiter::default(), Limiter::default(), Limiter::default()];
+    let passed = (0..150).filter(|turn| allowed(&instances[turn % 3], &world, gcra, NOW_MS)).count();
+    assert_eq!(passed, 100);
+}
+
+#[test]
+fn a_new_instance_knows_what_the_last_one_let_through() {
+    let (world, gcra) = (Memory::default(), Gcra::new(PERIOD_MS, 10));
+    let first = Limiter::default();
+    assert!((0..10).all(|_| allowed(&first, &world, gcra, NOW_MS)));
+    assert!(!allowed(&Limiter::default(), &world, gcra, NOW_MS));
+}
+
+#[test]
+fn requests_at_the_same_moment_in_one_instance_are_counted_one_by_one() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::slow(), Gcra::new(PERIOD_MS, 10));
+    let all = (0..25).map(|_| limiter.take(&world, "rate/test", gcra, NOW_MS));
+    let passed = block_on(join_all(all)).iter().filter(|(decision, _)| decision.allowed).count();
+    assert_eq!(passed, 10);
+}
+
+#[test]
+fn a_high_limit_visits_the_store_only_now_and_then() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 128_000));
+    for _ in 0..2000 {
+        assert!(allowed(&limiter, &world, gcra, NOW_MS));
+    }
+    assert_eq!(world.writes(), 2, "the first request, and the one after a thousand uncounted ones");
+    assert!(allowed(&limiter, &world, gcra, NOW_MS + LAG_MS_MAX));
+    assert_eq!(world.writes(), 3);
+}
+
+#[test]
+fn a_store_that_fails_leaves_the_instances_own_count() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::failing(), Gcra::new(PERIOD_MS, 3));
+    let passed = (0..5).filter(|_| allowed(&limiter, &world, gcra, NOW_MS)).count();
+    assert_eq!(passed, 3);
+}
+
+#[test]
+fn a_stored_state_that_is_not_a_number_counts_as_none() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 1));
+    block_on(world.set("rate/test", b"junk")).expect("the memory never fails");
+    assert!(allowed(&limiter, &world, gcra, NOW_MS));
+}

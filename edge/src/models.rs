@@ -1,0 +1,160 @@
+//! Which model the origin runs: part of every cache key, so that a new model never answers with an old one's copy.
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use adlib_shared::catalog::{List, ModelInfo};
+use adlib_shared::problem::Code;
+use bytes::Bytes;
+use futures::lock::Mutex;
+use http::{Method, StatusCode};
+use serde::{Deserialize, Serialize};
+
+use crate::answer;
+use crate::call::Call;
+use crate::failure::Failure;
+use crate::hop::{Ask, NO_TENANT};
+use crate::log;
+use crate::request_id::RequestId;
+use crate::settings::Settings;
+use crate::world::World;
+
+/// How long the origin is taken to run the model that it named, in milliseconds. After a change of model the edge
+/// may answer so long from the old one's entries.
+pub const FRESH_MS: u64 = 5_000;
+/// How long the last known model stands in where the origin does not answer, in milliseconds: a day.
+pub const STALE_MS_MAX: u64 = 24 * 3_600_000;
+/// How long an origin that did not answer is not asked again, in milliseconds.
+pub const RETRY_AFTER_MS: u64 = 2_000;
+/// Largest list of models, in bytes.
+pub const MODELS_BYTES_MAX: usize = 64 * 1024;
+
+/// What an instance knows about the origin's models.
+#[derive(Debug, Default)]
+pub struct Models {
+    // Held while the origin is asked, so that one request asks for all.
+    known: Mutex<Option<Rc<Known>>>,
+    failed_ms: Cell<Option<u64>>,
+}
+
+/// A list of models as the origin gave it. This is also the form in which the instances share it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Known {
+    /// When the origin gave it, in milliseconds since 1970.
+    pub asked_ms: u64,
+    /// The list.
+    pub list: List<ModelInfo>,
+}
+
+impl Known {
+    /// The model that writes copy: the first.
+    pub fn writer(&self) -> Option<&ModelInfo> {
+        self.list.data.first()
+    }
+
+    fn is_younger_than(&self, age_ms: u64, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.asked_ms) < age_ms
+    }
+}
+
+impl Models {
+    /// What the origin runs, not older than [`FRESH_MS`] if it answers.
+    ///
+    /// # Errors
+    /// The origin's failure, where nothing is known that could stand in.
+    pub async fn current<W: World>(
+        &self,
+        world: &W,
+        settings: &Settings,
+        call: &Call,
+    ) -> Result<Rc<Known>, Failure> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
+            return Ok(Rc::clone(known));
+        }
+        let name = name(settings);
+        let stored = read(world, &name, call)
+            .await
+            .filter(|stored| known.as_ref().is_none_or(|known| known.asked_ms < stored.asked_ms));
+        if let Some(stored) = stored {
+            *known = Some(Rc::new(stored));
+        }
+        if let Some(known) = known.as_ref().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
+            return Ok(Rc::clone(known));
+        }
+        let last = known.clone().filter(|known| known.is_younger_than(STALE_MS_MAX, call.now_ms));
+        let failed =
+            self.failed_ms.get().filter(|failed| call.now_ms.saturating_sub(*failed) < RETRY_AFTER_MS);
+        if let (Some(last), Some(_)) = (&last, failed) {
+            return Ok(Rc::clone(last));
+        }
+        match ask(world, settings, call).await {
+            Ok(fresh) => {
+                self.failed_ms.set(None);
+                write(world, &name, &fresh, call).await;
+                Ok(Rc::clone(known.insert(Rc::new(fresh))))
+            }
+            Err(failure) => {
+                self.failed_ms.set(Some(call.now_ms));
+                log::failure(&call.id, &failure);
+                last.ok_or(failure)
+            }
+        }
+    }
+
+    /// Forgets what is known, because an answer came from another model. The store is overwritten by the next list.
+    pub async fn forget<W: World>(&self, world: &W, settings: &Settings, id: &RequestId) {
+        *self.known.lock().await = None;
+        if let Err(error) = world.delete(&name(settings)).await {
+            log::warn(id, error);
+        }
+    }
+}
+
+/// The name under which the instances share what they know.
+fn name(settings: &Settings) -> String {
+    format!("models/{}", settings.origin_url)
+}
+
+async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<Known, Failure> {
+    let ask = Ask {
+        method: Method::GET,
+        route: "/v1/models",
+        tenant: NO_TENANT,
+        accept: "application/json",
+        body: Bytes::new(),
+        timeouts: settings.timeouts.short(),
+    };
+    let (head, body) = ask.send(world, settings, call).await?.into_parts();
+    if head.status != StatusCode::OK {
+        return Err(answer::failure(&head, body).await);
+    }
+    let body = answer::whole(body, MODELS_BYTES_MAX).await?;
+    let unreadable = |cause: String| {
+        Failure::new(Code::OriginFailed, "the origin's list of models cannot be read").because(cause)
+    };
+    let list: List<ModelInfo> =
+        serde_json::from_slice(&body).map_err(|error| unreadable(error.to_string()))?;
+    if list.data.is_empty() {
+        return Err(unreadable("it is empty".to_owned()));
+    }
+    Ok(Known { asked_ms: call.now_ms, list })
+}
+
+async fn read<W: World>(world: &W, name: &str, call: &Call) -> Option<Known> {
+    match world.get(name).await {
+        // What another version of the edge has written may be of another form; it is overwritten.
+        Ok(bytes) => serde_json::from_slice(&bytes?).ok(),
+        Err(error) => {
+            log::warn(&call.id, error);
+            None
+        }
+    }
+}
+
+async fn write<W: World>(world: &W, name: &str, known: &Known, call: &Call) {
+    let bytes = serde_json::to_vec(known).unwrap_or_default();
+    if let Err(error) = world.set(name, &bytes).await {
+        log::warn(&call.id, error);
+    }
+}

@@ -1,0 +1,125 @@
+//! Which work a method and a path ask for.
+
+use http::Method;
+
+/// What the edge answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// `GET /`: a short index.
+    Index,
+    /// `GET /healthz`: the component runs.
+    Health,
+    /// `GET /readyz`: the origin is able to serve.
+    Ready,
+    /// A route that needs a key.
+    Guarded(Guarded),
+}
+
+/// What the edge answers to those who have a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarded {
+    /// `POST /v1/copy`: a brief becomes copy.
+    Copy,
+    /// `POST /v1/check`: texts are verified.
+    Check,
+    /// `GET /v1/channels`.
+    Channels,
+    /// `GET /v1/tones`.
+    Tones,
+    /// `GET /v1/frameworks`.
+    Frameworks,
+    /// `GET /v1/models`.
+    Models,
+}
+
+/// Why nothing answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoRoute {
+    /// No route has this path.
+    Path,
+    /// The path takes other methods.
+    Method {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+    /// The path's methods are asked for, by `OPTIONS`.
+    Options {
+        /// The value of `Allow`.
+        allow: &'static str,
+    },
+}
+
+const GET: &str = "GET, HEAD, OPTIONS";
+const POST: &str = "POST, OPTIONS";
+
+impl Route {
+    /// The route of a path, matched exactly.
+    fn of_path(path: &str) -> Option<Self> {
+        Some(match path {
+            "/" => Self::Index,
+            "/healthz" => Self::Health,
+            "/readyz" => Self::Ready,
+            "/v1/copy" => Self::Guarded(Guarded::Copy),
+            "/v1/check" => Self::Guarded(Guarded::Check),
+            "/v1/channels" => Self::Guarded(Guarded::Channels),
+            "/v1/tones" => Self::Guarded(Guarded::Tones),
+            "/v1/frameworks" => Self::Guarded(Guarded::Frameworks),
+            "/v1/models" => Self::Guarded(Guarded::Models),
+            _ => return None,
+        })
+    }
+
+    /// The route of a request.
+    ///
+    /// # Errors
+    /// Which part of the request has no route.
+    pub fn find(method: &Method, path: &str) -> Result<Self, NoRoute> {
+        let route = Self::of_path(path).ok_or(NoRoute::Path)?;
+        let allow = route.allow();
+        match method {
+            &Method::OPTIONS => Err(NoRoute::Options { allow }),
+            method if allow.split(", ").any(|allowed| allowed == method.as_str()) => Ok(route),
+            _ => Err(NoRoute::Method { allow }),
+        }
+    }
+
+    /// The methods of the route, as `Allow` lists them.
+    const fn allow(self) -> &'static str {
+        match self {
+            Self::Guarded(Guarded::Copy | Guarded::Check) => POST,
+            _ => GET,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_contract_is_found_by_its_method() {
+        for (method, path, route) in [
+            (Method::GET, "/", Route::Index),
+            (Method::HEAD, "/healthz", Route::Health),
+            (Method::GET, "/readyz", Route::Ready),
+            (Method::POST, "/v1/copy", Route::Guarded(Guarded::Copy)),
+            (Method::POST, "/v1/check", Route::Guarded(Guarded::Check)),
+            (Method::GET, "/v1/channels", Route::Guarded(Guarded::Channels)),
+            (Method::GET, "/v1/tones", Route::Guarded(Guarded::Tones)),
+            (Method::GET, "/v1/frameworks", Route::Guarded(Guarded::Frameworks)),
+            (Method::GET, "/v1/models", Route::Guarded(Guarded::Models)),
+        ] {
+            assert_eq!(Route::find(&method, path), Ok(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn another_path_or_method_is_named_as_such() {
+        for path in ["", "/v1", "/v1/copy/", "/V1/copy", "//v1/copy", "/v1/copy/batch", "/v1/%63opy"] {
+            assert_eq!(Route::find(&Method::POST, path), Err(NoRoute::Path), "{path}");
+        }
+        assert_eq!(Route::find(&Method::GET, "/v1/copy"), Err(NoRoute::Method { allow: POST }));
+        assert_eq!(Route::find(&Method::DELETE, "/healthz"), Err(NoRoute::Method { allow: GET }));
+        assert_eq!(Route::find(&Method::OPTIONS, "/v1/copy"), Err(NoRoute::Options { allow: POST }));
+    }
+}

@@ -1,0 +1,6 @@
+//! The work of each route.
+
+pub mod catalog;
+pub mod check;
+pub mod copy;
+pub mod health;

@@ -1,0 +1,69 @@
+//! `GET /v1/channels`, `/v1/tones`, `/v1/frameworks`, `/v1/models`, and the index: what there is.
+
+use adlib_shared::catalog;
+use adlib_shared::problem::Code;
+use http::StatusCode;
+use http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::call::Call;
+use crate::edge::Edge;
+use crate::failure::Failure;
+use crate::reply::Reply;
+use crate::world::World;
+
+/// `GET /`: where to go on.
+pub fn index() -> Result<Reply, Failure> {
+    let routes = [
+        "POST /v1/copy",
+        "POST /v1/check",
+        "GET /v1/channels",
+        "GET /v1/tones",
+        "GET /v1/frameworks",
+        "GET /v1/models",
+        "GET /healthz",
+        "GET /readyz",
+    ];
+    json(&serde_json::json!({ "name": "adlib", "version": env!("CARGO_PKG_VERSION"), "routes": routes }))
+}
+
+/// `GET /v1/channels`.
+pub fn channels(call: &Call) -> Result<Reply, Failure> {
+    Ok(conditional(call.headers(), json(&catalog::channels())?))
+}
+
+/// `GET /v1/tones`.
+pub fn tones(call: &Call) -> Result<Reply, Failure> {
+    Ok(conditional(call.headers(), json(&catalog::tones())?))
+}
+
+/// `GET /v1/frameworks`.
+pub fn frameworks(call: &Call) -> Result<Reply, Failure> {
+    Ok(conditional(call.headers(), json(&catalog::frameworks())?))
+}
+
+/// `GET /v1/models`: what the origin runs, a few seconds old at most if it answers.
+pub async fn models<W: World>(edge: &Edge<W>, call: &Call) -> Result<Reply, Failure> {
+    let known = edge.models.current(&edge.world, edge.settings()?, call).await?;
+    Ok(conditional(call.headers(), json(&known.list)?))
+}
+
+/// `200` with a value as JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<Reply, Failure> {
+    let body = serde_json::to_vec(value)
+        .map_err(|error| Failure::new(Code::Internal, "the answer cannot be written").because(error))?;
+    Ok(Reply::json(body))
+}
+
+/// Gives a reply its entity tag, and leaves the body out where the client has it already (RFC 9110, section 13.1.2).
+fn conditional(request: &HeaderMap, mut reply: Reply) -> Reply {
+    let crate::reply::Body::Whole(body) = &reply.body else { return reply };
+    let digest = Sha256::digest(body);
+    let tag = crate::etag::strong(&digest);
+    if crate::etag::matches(request.get_all(IF_NONE_MATCH).iter(), &tag) {
+        reply = Reply { status: StatusCode::NOT_MODIFIED, ..Reply::no_content() };
+    }
+    reply.set(ETAG, tag);
+    reply
+}

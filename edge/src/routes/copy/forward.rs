@@ -1,0 +1,85 @@
+//! A brief that the cache cannot answer goes to the origin.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use adlib_shared::brief::Brief;
+use adlib_shared::copy::Copy;
+use adlib_shared::event;
+use adlib_shared::problem::Code;
+use http::header::ETAG;
+use http::{Method, StatusCode};
+
+use super::status;
+use crate::answer::{self, ANSWER_BYTES_MAX};
+use crate::authenticate::Caller;
+use crate::cache::{CacheStatus, Forward};
+use crate::call::Call;
+use crate::edge::Edge;
+use crate::etag;
+use crate::failure::Failure;
+use crate::hop::Ask;
+use crate::keep::Keep;
+use crate::relay::relay;
+use crate::reply::Reply;
+use crate::world::{Incoming, World};
+
+/// Asks the origin and passes its answer on.
+///
+/// # Errors
+/// The origin's problem, or what kept it from answering.
+pub(super) async fn forward<W: World>(
+    edge: &Rc<Edge<W>>,
+    call: &mut Call,
+    caller: &Caller,
+    brief: &Brief,
+    keep: Option<Keep>,
+    reason: Forward,
+) -> Result<Reply, Failure> {
+    let settings = edge.settings()?;
+    let expected = if brief.stream { event::CONTENT_TYPE } else { "application/json" };
+    let ask = Ask {
+        method: Method::POST,
+        route: "/v1/copy",
+        tenant: &caller.tenant,
+        accept: expected,
+        body: brief.to_json().into(),
+        timeouts: settings.timeouts,
+    };
+    let began = Instant::now();
+    call.notes.extend(status(CacheStatus::Forward { reason, stored: false }));
+    let (head, body) = ask.send(&edge.world, settings, call).await?.into_parts();
+    call.time("origin", began);
+    if head.status != StatusCode::OK {
+        return Err(answer::failure(&head, body).await);
+    }
+    if !answer::is_of_type(&head.headers, expected) {
+        let failure = Failure::new(Code::OriginFailed, "the origin gave no usable answer");
+        return Err(failure.because(format_args!("{expected} was asked for, but not sent")));
+    }
+    if brief.stream {
+        return Ok(Reply::events(relay(Rc::clone(edge), call.id.clone(), body, keep)));
+    }
+    whole(edge, call, body, keep, reason).await
+}
+
+/// Takes the copy whole, keeps it, and passes on the origin's own bytes.
+async fn whole<W: World>(
+    edge: &Edge<W>,
+    call: &mut Call,
+    body: Incoming,
+    keep: Option<Keep>,
+    reason: Forward,
+) -> Result<Reply, Failure> {
+    let body = answer::whole(body, ANSWER_BYTES_MAX).await?;
+    let copy: Copy = serde_json::from_slice(&body).map_err(|error| {
+        Failure::new(Code::OriginFailed, "the origin gave no usable answer").because(error)
+    })?;
+    let mut reply = Reply::json(body.clone());
+    let Some(keep) = keep else { return Ok(reply) };
+    if let Some(entry) = keep.body(edge, &call.id, &copy, body).await {
+        reply.set(ETAG, etag::strong(&entry.digest));
+        call.notes.extend(status(CacheStatus::Forward { reason, stored: true }));
+    }
+    Ok(reply)
+}

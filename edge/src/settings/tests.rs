@@ -1,0 +1,100 @@
+//! Settings, as they are set and as they are described in the manifest.
+
+use std::collections::BTreeMap;
+
+use adlib_shared::limits::{CACHE_TTL_S_DEFAULT, REQUESTS_PER_MINUTE_DEFAULT};
+
+use super::*;
+
+const SECRET: &str = "0123456789abcdef";
+
+fn parsed(changes: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    let mut values = BTreeMap::from([("key_pepper", SECRET), ("hop_secret", SECRET)]);
+    values.extend(changes.iter().copied());
+    Settings::parse(|name| values.get(name).map(|value| (*value).to_owned()))
+}
+
+#[test]
+fn the_secrets_are_enough_and_the_rest_has_the_contracts_defaults() {
+    let settings = parsed(&[]).expect("valid settings");
+    assert_eq!(settings.origin_url.to_string(), "http://127.0.0.1:8080");
+    assert_eq!(settings.languages, ["en"]);
+    assert_eq!(settings.cache_ttl_s, Some(CACHE_TTL_S_DEFAULT));
+    assert_eq!(settings.rate_per_minute, Some(REQUESTS_PER_MINUTE_DEFAULT));
+    assert_eq!(settings.failures_per_minute, Some(20));
+    assert_eq!(settings.timeouts.connect, Duration::from_secs(2));
+}
+
+#[test]
+fn a_missing_secret_is_named() {
+    for name in ["key_pepper", "hop_secret"] {
+        let error = parsed(&[(name, "")]).expect_err(name);
+        assert_eq!(error, SettingsError::Missing { name });
+    }
+}
+
+#[test]
+fn a_secret_is_long_enough_or_refused_without_being_shown() {
+    assert!(parsed(&[("hop_secret", &SECRET[..SECRET_BYTES_MIN])]).is_ok());
+    let error =
+        parsed(&[("hop_secret", &SECRET[..SECRET_BYTES_MIN - 1])]).expect_err("too short").to_string();
+    assert!(error.contains("hop_secret") && !error.contains(&SECRET[..8]), "{error}");
+    let error = parsed(&[("api_keys", "secret:acme")]).expect_err("no entry").to_string();
+    assert!(error.contains("api_keys") && !error.contains("acme"), "{error}");
+}
+
+#[test]
+fn zero_switches_cache_and_limits_off() {
+    let settings = parsed(&[("cache_ttl_s", "0"), ("rate_per_minute", "0"), ("failures_per_minute", "0")])
+        .expect("valid");
+    assert_eq!(
+        (settings.cache_ttl_s, settings.rate_per_minute, settings.failures_per_minute),
+        (None, None, None)
+    );
+}
+
+#[test]
+fn a_wrong_value_names_the_variable_the_value_and_what_is_allowed() {
+    for (name, value, allowed) in [
+        ("origin_url", "origin:8080", "http://127.0.0.1:8080"),
+        ("cache_ttl_s", "2592001", "0 to 2592000"),
+        ("rate_per_minute", "-1", "0 to 60000000"),
+        ("origin_connect_ms", "0", "1 to 600000"),
+        ("origin_first_byte_ms", "600001", "1 to 600000"),
+        ("languages", "en,,de", "en,de-AT"),
+        ("languages", "english language", "en,de-AT"),
+        ("cors_origins", "*", "https://app.example"),
+    ] {
+        let error = parsed(&[(name, value)]).expect_err(name).to_string();
+        assert!(error.contains(name) && error.contains(value) && error.contains(allowed), "{error}");
+    }
+}
+
+#[test]
+fn several_languages_are_taken() {
+    let settings = parsed(&[("languages", "en, de-AT,zh-Hant")]).expect("valid");
+    assert_eq!(settings.languages, ["en", "de-AT", "zh-Hant"]);
+    assert!(parsed(&[("languages", "*")]).is_ok());
+    assert!(parsed(&[("languages", &vec!["en"; LANGUAGES_MAX].join(","))]).is_ok());
+    assert!(parsed(&[("languages", &vec!["en"; LANGUAGES_MAX + 1].join(","))]).is_err());
+}
+
+#[test]
+fn the_manifest_declares_exactly_these_variables_with_these_defaults() {
+    let manifest: toml::Table = include_str!("../../../spin.toml").parse().expect("a manifest");
+    let declared = manifest["variables"].as_table().expect("a table of variables");
+    let passed = manifest["component"]["edge"]["variables"].as_table().expect("the component's variables");
+    assert_eq!(declared.len(), VARIABLES.len());
+    assert_eq!(passed.len(), VARIABLES.len());
+    for Variable { name, default, secret } in VARIABLES {
+        let variable = declared.get(name).unwrap_or_else(|| panic!("{name} is not declared"));
+        assert_eq!(variable.get("default").and_then(toml::Value::as_str), default, "default of {name}");
+        assert_eq!(
+            variable.get("required").is_some(),
+            default.is_none(),
+            "{name} is required or has a default"
+        );
+        assert_eq!(variable.get("secret").is_some(), secret, "secrecy of {name}");
+        assert_eq!(passed[name].as_str(), Some(format!("{{{{ {name} }}}}").as_str()), "{name} is passed on");
+    }
+}

@@ -1,0 +1,160 @@
+//! The component as Spin runs it: the one place that speaks to Spin's interfaces.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::join_all;
+use http::{Request, Response};
+use http_body_util::{BodyDataStream, Full};
+use spin_sdk::http::IntoResponse;
+use spin_sdk::key_value::Store;
+use spin_sdk::variables;
+use spin_sdk::wasip3::http::types::{ErrorCode, RequestOptions};
+use spin_sdk::wasip3::http_compat::RequestOptionsExtension;
+use spin_sdk::wasip3::random::random::get_random_u64;
+
+use crate::edge::Edge;
+use crate::settings::{Settings, SettingsError, Timeouts, VARIABLES};
+use crate::world::{Incoming, SendError, StoreError, World};
+
+thread_local! {
+    /// Lives as long as the instance and is shared by its concurrent requests. It is never borrowed across an await.
+    static EDGE: RefCell<Option<Rc<Edge<Spin>>>> = const { RefCell::new(None) };
+}
+
+#[spin_sdk::http_service]
+async fn handle(request: spin_sdk::http::Request) -> impl IntoResponse {
+    edge().await.answer(request, now_ms()).await
+}
+
+/// The instance's edge; it is made by its first request. Two first requests at once make two, and the later one stays.
+async fn edge() -> Rc<Edge<Spin>> {
+    if let Some(edge) = EDGE.with_borrow(Clone::clone) {
+        return edge;
+    }
+    let edge = Rc::new(Edge::new(Spin::default(), settings().await));
+    EDGE.set(Some(Rc::clone(&edge)));
+    edge
+}
+
+async fn settings() -> Result<Settings, SettingsError> {
+    let values = join_all(VARIABLES.map(|variable| variables::get(variable.name))).await;
+    let mut known = HashMap::new();
+    for (variable, value) in VARIABLES.iter().zip(values) {
+        match value {
+            Ok(value) => drop(known.insert(variable.name, value)),
+            Err(variables::Error::Undefined(_)) => {}
+            Err(error) => {
+                let cause =
+                    if variable.secret { "the provider failed".to_owned() } else { format!("{error:?}") };
+                return Err(SettingsError::Unreadable { name: variable.name, cause });
+            }
+        }
+    }
+    Settings::parse(|name| known.get(name).cloned())
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+/// Spin's runtime, or one that offers the same interfaces.
+#[derive(Default)]
+struct Spin {
+    /// The default store, opened once: some stores answer an open with a round trip.
+    store: RefCell<Option<Rc<Store>>>,
+}
+
+impl Spin {
+    async fn store(&self) -> Result<Rc<Store>, StoreError> {
+        if let Some(store) = self.store.borrow().clone() {
+            return Ok(store);
+        }
+        let store = Rc::new(Store::open_default().await.map_err(|error| StoreError(format!("{error:?}")))?);
+        self.store.replace(Some(Rc::clone(&store)));
+        Ok(store)
+    }
+
+    /// What the store says. After a failure it is opened anew, in case the failure is the handle's.
+    fn said<T>(&self, result: Result<T, spin_sdk::key_value::Error>) -> Result<T, StoreError> {
+        result.map_err(|error| {
+            self.store.replace(None);
+            StoreError(format!("{error:?}"))
+        })
+    }
+}
+
+impl World for Spin {
+    async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let store = self.store().await?;
+        self.said(store.get(key).await)
+    }
+
+    async fn set(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let store = self.store().await?;
+        self.said(store.set(key, value).await)
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let store = self.store().await?;
+        self.said(store.delete(key).await)
+    }
+
+    async fn send(
+        &self,
+        request: Request<Bytes>,
+        timeouts: Timeouts,
+    ) -> Result<Response<Incoming>, SendError> {
+        let mut request = request.map(Full::new);
+        request.extensions_mut().insert(RequestOptionsExtension(options(timeouts)?));
+        let response = spin_sdk::http::send(request).await.map_err(|code| sort(&code))?;
+        Ok(response.map(|body| {
+            BodyDataStream::new(body).map(|piece| piece.map_err(|code| sort(&code))).boxed_local()
+        }))
+    }
+
+    fn entropy(&self) -> u128 {
+        u128::from(get_random_u64()) << 64 | u128::from(get_random_u64())
+    }
+}
+
+/// The time-outs as the runtime takes them.
+fn options(timeouts: Timeouts) -> Result<RequestOptions, SendError> {
+    let Timeouts { connect, first_byte, between_bytes } = timeouts;
+    let ns = |duration: Duration| Some(duration.as_nanos() as u64);
+    let options = RequestOptions::new();
+    options
+        .set_connect_timeout(ns(connect))
+        .and_then(|()| options.set_first_byte_timeout(ns(first_byte)))
+        .and_then(|()| options.set_between_bytes_timeout(ns(between_bytes)))
+        .map_err(|error| SendError::Broken(format!("the runtime does not take the time-outs: {error:?}")))?;
+    Ok(options)
+}
+
+/// What the runtime's error means here.
+fn sort(code: &ErrorCode) -> SendError {
+    let cause = format!("{code:?}");
+    match code {
+        ErrorCode::DnsTimeout
+        | ErrorCode::DnsError(_)
+        | ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::ConnectionRefused
+        | ErrorCode::ConnectionTimeout
+        | ErrorCode::ConnectionLimitReached
+        | ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_)
+        | ErrorCode::HttpRequestDenied => SendError::Unreachable(cause),
+        ErrorCode::ConnectionReadTimeout
+        | ErrorCode::ConnectionWriteTimeout
+        | ErrorCode::HttpResponseTimeout => SendError::TimedOut(cause),
+        _ => SendError::Broken(cause),
+    }
+}

@@ -1,0 +1,56 @@
+//! What the component asks of the runtime around it, so that everything else can be tested without one.
+
+#[cfg(test)]
+pub mod memory;
+
+use std::future::Future;
+
+use bytes::Bytes;
+use futures::stream::LocalBoxStream;
+use http::{Request, Response};
+
+use crate::settings::Timeouts;
+
+/// The body of an answer of the origin, piece by piece as it arrives. Dropping it ends the origin's work.
+pub type Incoming = LocalBoxStream<'static, Result<Bytes, SendError>>;
+
+/// The runtime: a key-value store and a way to the origin.
+pub trait World: 'static {
+    /// The value of a key in the default store.
+    fn get(&self, key: &str) -> impl Future<Output = Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Sets the value of a key in the default store.
+    fn set(&self, key: &str, value: &[u8]) -> impl Future<Output = Result<(), StoreError>>;
+
+    /// Removes a key from the default store; it need not be there.
+    fn delete(&self, key: &str) -> impl Future<Output = Result<(), StoreError>>;
+
+    /// Sends a request and returns at the head of the answer.
+    fn send(
+        &self,
+        request: Request<Bytes>,
+        timeouts: Timeouts,
+    ) -> impl Future<Output = Result<Response<Incoming>, SendError>>;
+
+    /// Random bits that nobody can foretell.
+    fn entropy(&self) -> u128;
+}
+
+/// The key-value store failed, in the words of the runtime.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the key-value store failed: {0}")]
+pub struct StoreError(pub String);
+
+/// The origin gave no answer, or not a whole one; with the runtime's own words for the log.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// There was no connection.
+    #[error("the origin cannot be reached: {0}")]
+    Unreachable(String),
+    /// A time-out passed.
+    #[error("the origin took too long: {0}")]
+    TimedOut(String),
+    /// The connection broke, or what came is not HTTP.
+    #[error("the origin's answer broke off: {0}")]
+    Broken(String),
+}
