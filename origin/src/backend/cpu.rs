@@ -47,6 +47,8 @@ const TASKS_PER_THREAD: usize = 2;
 thread_local! {
     /// Scratch of the sampler.
     static SAMPLER: RefCell<Sampler> = RefCell::default();
+    /// Scratch of attention.
+    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The processor and its threads.
@@ -312,7 +314,9 @@ impl Backend for Cpu {
         let columns = Cuts::every(heads * head_dim, heads / kv_heads * head_dim);
         let (isa, plan, queries) = (self.isa, &self.plan, &queries.0);
         output.0.fill(&mut self.pool, &plan.attention_cuts(), &columns, |_, head, output| {
-            isa.run(Attention { plan, cache, layer, head, queries, output });
+            SCORES.with_borrow_mut(|scores| {
+                isa.run(Attention { plan, cache, layer, head, queries, output, scores });
+            });
         });
     }
 

@@ -11,13 +11,6 @@ use super::plan::Plan;
 use super::simd::{Kernel, LANES, Simd};
 use crate::backend::batch::BLOCK_TOKENS;
 use half::f16;
-use std::cell::RefCell;
-
-thread_local! {
-    /// `(query vectors, context)` scores of the current task.
-    static SCORES: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-}
-
 /// Attention of the rows and query heads of one rectangle of the output, `(rows, heads * head_dim)`; the rectangle's
 /// columns are the query heads that share key/value head `head`, its rows belong to one sequence.
 pub(crate) struct Attention<'a, 'b> {
@@ -28,6 +21,8 @@ pub(crate) struct Attention<'a, 'b> {
     /// `(rows, heads * head_dim …)`, rotated and scaled.
     pub(crate) queries: &'a Grid<f32>,
     pub(crate) output: Rectangle<'b, f32>,
+    /// Scratch.
+    pub(crate) scores: &'b mut Vec<f32>,
 }
 
 impl Kernel for Attention<'_, '_> {
@@ -39,24 +34,25 @@ impl Kernel for Attention<'_, '_> {
         let rows = self.output.rows();
         let vectors = rows.len() * group;
         let blocks = self.plan.position(rows.end - 1) / BLOCK_TOKENS + 1;
-        SCORES.with_borrow_mut(|scores| {
-            scores.resize(vectors * blocks * BLOCK_TOKENS, 0.0);
-            let mut scores = Scores { vectors, width: blocks * BLOCK_TOKENS, cells: scores };
-            self.score(simd, &mut scores);
-            for vector in 0..vectors {
-                let position = self.plan.position(rows.start + vector / group);
-                softmax(simd, &mut scores.cells[vector * scores.width..][..scores.width], position);
-            }
-            self.mix(simd, &scores);
-        });
+        let width = blocks * BLOCK_TOKENS;
+        let cells = std::mem::take(self.scores);
+        let mut scores = Scores { vectors, width, cells };
+        scores.cells.resize(vectors * width, 0.0);
+        self.score(simd, &mut scores);
+        for vector in 0..vectors {
+            let position = self.plan.position(rows.start + vector / group);
+            softmax(simd, &mut scores.cells[vector * width..][..width], position);
+        }
+        self.mix(simd, &scores);
+        *self.scores = scores.cells;
     }
 }
 
 /// Scores, then attention weights: `(vectors, width)`.
-struct Scores<'a> {
+struct Scores {
     vectors: usize,
     width: usize,
-    cells: &'a mut [f32],
+    cells: Vec<f32>,
 }
 
 impl Attention<'_, '_> {
@@ -76,7 +72,7 @@ impl Attention<'_, '_> {
 
     /// Dot products of every query vector with every key of the context.
     #[inline(always)]
-    fn score<S: Simd>(&self, simd: S, scores: &mut Scores<'_>) {
+    fn score<S: Simd>(&self, simd: S, scores: &mut Scores) {
         let size = self.cache.shape.head_dim;
         let keys = self.layer().keys.row(self.head);
         let table = self.plan.table(self.output.rows().start);
@@ -103,7 +99,7 @@ impl Attention<'_, '_> {
         keys: &[[f16; LANES]],
         vector: usize,
         block: usize,
-        scores: &mut Scores<'_>,
+        scores: &mut Scores,
     ) -> usize {
         let queries = std::array::from_fn(|r| self.query(vector + r));
         for (r, sum) in dot_half::<S, f16, R>(simd, keys, queries).into_iter().enumerate() {
@@ -117,7 +113,7 @@ impl Attention<'_, '_> {
 
     /// The sums of values under the weights, written to the output.
     #[inline(always)]
-    fn mix<S: Simd>(&mut self, simd: S, scores: &Scores<'_>) {
+    fn mix<S: Simd>(&mut self, simd: S, scores: &Scores) {
         let mut vector = 0;
         while vector < scores.vectors {
             let from = vector;
@@ -132,7 +128,7 @@ impl Attention<'_, '_> {
     }
 
     #[inline(always)]
-    fn mix_vectors<S: Simd, const R: usize>(&mut self, simd: S, vector: usize, scores: &Scores<'_>) -> usize {
+    fn mix_vectors<S: Simd, const R: usize>(&mut self, simd: S, vector: usize, scores: &Scores) -> usize {
         let size = self.cache.shape.head_dim;
         let group = self.cache.shape.heads / self.cache.shape.kv_heads;
         let first = self.output.rows().start;

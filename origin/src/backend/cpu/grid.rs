@@ -45,6 +45,12 @@ impl<T: Copy + Default + Send> Grid<T> {
         &self.cells[row * self.width..][..self.width]
     }
 
+    /// `R` rows from `row`.
+    #[inline]
+    pub(crate) fn rows_from<const R: usize>(&self, row: usize) -> [&[T]; R] {
+        std::array::from_fn(|r| self.row(row + r))
+    }
+
     /// One row, to write.
     #[inline]
     pub(crate) fn row_mut(&mut self, row: usize) -> &mut [T] {

@@ -115,8 +115,8 @@ fn product<S: Simd, const R: usize>(
     input: Input<'_>,
     row: usize,
 ) -> [S::F32; R] {
-    let values = || std::array::from_fn(|r| input.values.row(row + r));
-    let groups = || std::array::from_fn(|r| input.groups.row(row + r));
+    let values = || input.values.rows_from::<R>(row);
+    let groups = || input.groups.rows_from::<R>(row);
     let columns = panel * matrix.cols..(panel + 1) * matrix.cols;
     let blocks = columns.start / GROUP..columns.end / GROUP;
     match &matrix.weights {
@@ -186,7 +186,10 @@ fn dot_int8<S: Simd, const R: usize>(simd: S, blocks: &[Int8Block], rows: [&[Gro
     let rows = rows.map(|row| &row[..blocks.len()]);
     let mut sums = [simd.splat(0.0); R];
     for (g, block) in blocks.iter().enumerate() {
-        let weights = block.quants.each_ref().map(|chunk| simd.bytes(chunk));
+        let mut weights = [simd.bytes(&block.quants[0]); GROUP / 4];
+        for c in 1..GROUP / 4 {
+            weights[c] = simd.bytes(&block.quants[c]);
+        }
         let scales = simd.load_f16(&block.scales);
         for r in 0..R {
             let group = &rows[r][g];
@@ -207,7 +210,10 @@ fn dot_int4<S: Simd, const R: usize>(simd: S, blocks: &[Int4Block], rows: [&[Gro
     let rows = rows.map(|row| &row[..blocks.len()]);
     let mut sums = [simd.splat(0.0); R];
     for (g, block) in blocks.iter().enumerate() {
-        let weights = block.quants.each_ref().map(|chunk| simd.nibbles(simd.bytes(chunk)));
+        let mut weights = [simd.nibbles(simd.bytes(&block.quants[0])); GROUP / 8];
+        for c in 1..GROUP / 8 {
+            weights[c] = simd.nibbles(simd.bytes(&block.quants[c]));
+        }
         let (scales, minimums) = (simd.load_f16(&block.scales), simd.load_f16(&block.minimums));
         for r in 0..R {
             let group = &rows[r][g];

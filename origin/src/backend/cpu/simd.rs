@@ -19,8 +19,8 @@ use std::fmt;
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 16;
 
-/// A computation that can be compiled for any instruction set. `run` must be `#[inline(always)]`, so that it is
-/// compiled inside the function that enables the instructions.
+/// A computation that can be compiled for any instruction set. `run`, and all that it does with vectors, must be
+/// `#[inline(always)]` and free of closures, so that it is compiled inside the function that enables the instructions.
 pub(crate) trait Kernel {
     /// What it returns.
     type Output;

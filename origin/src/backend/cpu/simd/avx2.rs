@@ -93,7 +93,10 @@ macro_rules! shared_operations {
             float(a: [__m256i; 2]) -> [__m256; 2] = [_mm256_cvtepi32_ps(a[0]), _mm256_cvtepi32_ps(a[1])];
             power_of_two(a: [__m256i; 2]) -> [__m256; 2] = {
                 let bias = _mm256_set1_epi32(127);
-                a.map(|half| _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(half, bias))))
+                [
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(a[0], bias))),
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(a[1], bias))),
+                ]
             };
             nibbles(x: [__m256i; 2]) -> ([__m256i; 2], [__m256i; 2]) = {
                 let low = _mm256_set1_epi8(15);
@@ -134,8 +137,12 @@ macro_rules! shared_operations {
             // SAFETY: the array is 32 readable bytes; the loads ask for no alignment.
             unsafe {
                 let half = x.as_ptr().cast::<__m128i>();
-                [_mm_loadu_si128(half), _mm_loadu_si128(half.add(1))]
-                    .map(|bits| _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(bits))))
+                let low = _mm256_cvtepu16_epi32(_mm_loadu_si128(half));
+                let high = _mm256_cvtepu16_epi32(_mm_loadu_si128(half.add(1)));
+                [
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(low)),
+                    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(high)),
+                ]
             }
         }
         #[inline(always)]
