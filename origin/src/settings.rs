@@ -13,6 +13,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use adlib_shared::limits::VARIANTS_MAX;
+
 use error::SettingsError;
 use logs::LogSettings;
 use model_source::ModelSource;
@@ -28,9 +30,9 @@ pub const KV_TOKENS: RangeInclusive<usize> = 256..=67_108_864;
 /// Share of the machine's memory that weights and KV pool may take together.
 pub const MEMORY_USAGE: RangeInclusive<f64> = 0.05..=0.95;
 /// Tokens of one engine step.
-pub const BATCH_TOKENS: RangeInclusive<usize> = 16..=65_536;
-/// Sequences that run at once; a request takes one for each candidate.
-pub const SEQUENCES: RangeInclusive<usize> = 1..=1_024;
+pub const BATCH_TOKENS: RangeInclusive<usize> = 16..=4_096;
+/// Sequences that run at once; a brief takes at least one for each of its variants.
+pub const SEQUENCES: RangeInclusive<usize> = VARIANTS_MAX..=1_024;
 /// Requests that may wait for the engine.
 pub const QUEUE: RangeInclusive<usize> = 1..=65_536;
 /// Milliseconds a request may take from its arrival to its last byte.

@@ -119,6 +119,9 @@ impl Drop for Inner {
         if let Some(usage) = usage {
             metrics::count_tokens(&usage);
         }
+        if is_probe(route) && status == Some(200) {
+            return;
+        }
         tracing::info!(
             method,
             route,
@@ -135,6 +138,11 @@ impl Drop for Inner {
             "request"
         );
     }
+}
+
+/// Probes and scrapes come every few seconds; they are counted, and logged only where something is wrong.
+fn is_probe(route: &str) -> bool {
+    matches!(route, "/healthz" | "/readyz" | "/metrics")
 }
 
 /// Milliseconds, to a hundredth.

@@ -6,4 +6,5 @@ mod harness;
 mod metrics;
 mod refusals;
 mod signed;
+mod stalls;
 mod streaming;
