@@ -11,7 +11,7 @@ use crate::count::Unit;
 pub const REVISION: u32 = 1;
 
 /// One field of a channel.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     /// Its name on the wire.
     pub name: &'static str,

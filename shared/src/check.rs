@@ -1,10 +1,9 @@
 //! Verifies any text against a channel and a brief.
 
-mod addresses;
 mod checker;
-mod facts;
+pub(crate) mod facts;
 mod field_rules;
-mod numbers;
+pub(crate) mod numbers;
 mod prices;
 mod request;
 mod unfinished;
@@ -97,7 +96,7 @@ impl Check {
         Self { detail: Some(detail), ..self }
     }
 
-    fn as_advice(self) -> Self {
+    fn into_advice(self) -> Self {
         Self { advisory: true, ..self }
     }
 }

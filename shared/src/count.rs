@@ -60,6 +60,17 @@ impl Unit {
 ///
 /// Advertising systems count code points, so a combining mark counts as well: the count is never too low.
 fn columns(character: char) -> usize {
-    const EMOJI_FROM: char = '\u{1F300}';
-    if character >= EMOJI_FROM { 2 } else { character.width().unwrap_or(1).max(1) }
+    match character {
+        // The first are wide in the Unicode tables, though a terminal draws them over the character before; from
+        // U+1F300 on stand emoji and ideographs.
+        '\u{302A}'..='\u{302F}'
+        | '\u{3099}'
+        | '\u{309A}'
+        | '\u{3164}'
+        | '\u{16FE4}'
+        | '\u{16FF0}'
+        | '\u{16FF1}'
+        | '\u{1F300}'.. => 2,
+        other => other.width().unwrap_or(1).clamp(1, 2),
+    }
 }

@@ -4,6 +4,7 @@
 //! targets alike. Input from outside enters through a `parse` function that either returns a value that is valid
 //! by construction or a [`Problem`](problem::Problem); nothing here panics on it.
 
+mod address;
 mod named;
 
 pub mod api_key;

@@ -1,5 +1,10 @@
 //! A rate limit without a clock of its own: the generic cell rate algorithm.
 
+/// Longest period, in milliseconds: a year. With it and [`NOW_MS_MAX`] no sum overflows.
+pub const PERIOD_MS_MAX: u64 = 366 * 86_400_000;
+/// Latest time, in milliseconds of the caller's clock: 140,000 years.
+pub const NOW_MS_MAX: u64 = u64::MAX / 4 / 1000;
+
 /// So many requests per period, in any pattern: all at once, then one each `period / burst`.
 ///
 /// The state is one number, the theoretical arrival time of the next request, which a store can hold as it likes.
@@ -29,11 +34,11 @@ pub struct Decision {
 }
 
 impl Gcra {
-    /// `burst` requests per `period_ms`. Both are at least 1.
+    /// `burst` requests per `period_ms`. Both are at least 1, and the period is at most [`PERIOD_MS_MAX`].
     pub fn new(period_ms: u64, burst: u32) -> Self {
         let burst = burst.max(1);
         // Rounded up, so that never more pass than promised.
-        let interval_us = period_ms.max(1).saturating_mul(1000).div_ceil(u64::from(burst));
+        let interval_us = (period_ms.clamp(1, PERIOD_MS_MAX) * 1000).div_ceil(u64::from(burst));
         Self { interval_us, burst }
     }
 
@@ -42,21 +47,21 @@ impl Gcra {
         self.burst
     }
 
-    /// Judges one request at `now_ms`.
+    /// Judges one request at `now_ms`, which counts up to [`NOW_MS_MAX`].
     pub fn check(&self, state: State, now_ms: u64) -> Decision {
-        let now = now_ms.saturating_mul(1000);
-        let window = self.interval_us.saturating_mul(u64::from(self.burst));
+        let now = now_ms.min(NOW_MS_MAX) * 1000;
+        let window = self.interval_us * u64::from(self.burst);
         // A due time further ahead than the whole window can only come from a clock that went back.
-        let due = state.0.clamp(now, now.saturating_add(window));
-        let next = due.saturating_add(self.interval_us);
-        let allowed = next.saturating_sub(now) <= window;
+        let due = state.0.clamp(now, now + window);
+        let next = due + self.interval_us;
+        let allowed = next - now <= window;
         let new = if allowed { next } else { due };
-        let used = new.saturating_sub(now);
+        let used = new - now;
         Decision {
             allowed,
-            remaining: (window.saturating_sub(used) / self.interval_us) as u32,
+            remaining: ((window - used) / self.interval_us) as u32,
             reset_ms: used.div_ceil(1000),
-            retry_after_ms: if allowed { 0 } else { (next.saturating_sub(now) - window).div_ceil(1000) },
+            retry_after_ms: if allowed { 0 } else { (next - now - window).div_ceil(1000) },
             new_state: State(new),
         }
     }

@@ -151,13 +151,13 @@ fn base(parts: &Parts<'_>, params: &str) -> Result<String, SignatureError> {
         (TENANT, tenant),
         (REQUEST_ID, request_id),
     ];
-    let mut base = String::new();
+    let mut lines = Vec::with_capacity(components.len() + 1);
     for (name, value) in components {
         check_value(name, value)?;
-        base.push_str(&format!("\"{name}\": {value}\n"));
+        lines.push(format!("\"{name}\": {value}"));
     }
-    base.push_str(&format!("\"@signature-params\": {params}"));
-    Ok(base)
+    lines.push(format!("\"@signature-params\": {params}"));
+    Ok(lines.join("\n"))
 }
 
 /// Only visible ASCII may stand in a line of the base; a line feed in a value would forge the next line.

@@ -109,9 +109,14 @@ pub fn is_refused(character: char) -> bool {
         || code & 0xFFFE == 0xFFFE
 }
 
-/// A text folded for comparison: NFKC, full case folding, and without characters that are not seen.
+/// A text folded for comparison: NFKC, full case folding, one apostrophe and one hyphen, and without characters that
+/// are not seen.
 pub fn fold(text: &str) -> String {
-    let seen = text.chars().filter(|&character| !is_ignorable(character));
+    let seen = text.chars().filter(|&character| !is_ignorable(character)).map(|character| match character {
+        '\u{2018}' | '\u{2019}' | '\u{2BC}' => '\'',
+        '\u{2010}' | '\u{2011}' => '-',
+        other => other,
+    });
     let folded = caseless::default_case_fold_str(&seen.nfkc().collect::<String>());
     // Folding may take a text out of its normal form; a second pass makes the result a fixed point.
     caseless::default_case_fold_str(&folded.nfkc().collect::<String>()).nfkc().collect()

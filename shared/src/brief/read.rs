@@ -72,25 +72,25 @@ fn tone(reader: &mut Reader<'_>) -> Vec<Tone> {
 }
 
 fn language(reader: &mut Reader<'_>, declared: &[&str]) -> Language {
-    let language = match reader.take("language") {
-        None => Language::default(),
-        Some(Node::Text(tag)) => match Language::parse(&tag) {
-            Some(language) => language,
-            None => {
+    let read = match reader.take("language") {
+        None => Some(Language::default()),
+        Some(Node::Text(tag)) => {
+            let read = Language::parse(&tag);
+            if read.is_none() {
                 reader.fault("language", format!("is \"{}\", which is not a BCP 47 tag", text::echo(&tag)));
-                return Language::default();
             }
-        },
+            read
+        }
         Some(other) => {
             reader.expected("language", &other, "a string");
-            return Language::default();
+            None
         }
     };
-    if !language.is_declared(declared) {
+    if let Some(language) = read.as_ref().filter(|language| !language.is_declared(declared)) {
         let detail = format!("is \"{language}\", the model is declared for {}", declared.join(", "));
         reader.fault_of(Code::UnsupportedLanguage, "language", detail);
     }
-    language
+    read.unwrap_or_default()
 }
 
 fn call_to_action(reader: &mut Reader<'_>) -> CallToAction {

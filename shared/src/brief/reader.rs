@@ -89,12 +89,11 @@ impl<'a> Reader<'a> {
 
     /// A text that must be there. Where it is not, the fault is noted and an empty text stands in for it.
     pub(crate) fn required_text(&mut self, name: &str, rule: TextRule) -> String {
-        match self.take(name) {
-            Some(node) => self.clean(name, node, rule).unwrap_or_default(),
-            None => {
-                self.fault(name, "is required");
-                String::new()
-            }
+        if let Some(node) = self.take(name) {
+            self.clean(name, node, rule).unwrap_or_default()
+        } else {
+            self.fault(name, "is required");
+            String::new()
         }
     }
 

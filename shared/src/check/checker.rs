@@ -17,6 +17,9 @@ pub struct Checker<'a> {
     facts: Option<Facts>,
 }
 
+/// Finds the first thing in a text that the facts do not state.
+type Invented = fn(&Facts, &str) -> Option<String>;
+
 /// One text of the copy, folded once for all rules that compare it.
 #[derive(Debug)]
 pub(super) struct Piece<'t> {
@@ -90,7 +93,7 @@ impl<'a> Checker<'a> {
 
     fn check_facts(&self, pieces: &[Piece<'_>], checks: &mut Vec<Check>) {
         let Some(facts) = &self.facts else { return };
-        let rules: [(Rule, fn(&Facts, &str) -> Option<String>); 3] = [
+        let rules: [(Rule, Invented); 3] = [
             (Rule::GroundedNumbers, Facts::invented_number),
             (Rule::GroundedPrices, Facts::invented_price),
             (Rule::GroundedUrls, Facts::invented_address),

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use super::addresses::{self, addresses};
 use super::numbers::{self, Found, numbers};
 use super::prices::{self, Price};
+use crate::address::{self, addresses};
 use crate::brief::Brief;
 use crate::text;
 
 /// Everything a brief states that copy must not invent.
 #[derive(Debug, Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     numbers: BTreeSet<String>,
     prices: BTreeSet<Price>,
     addresses: Vec<String>,
@@ -18,7 +18,7 @@ pub(super) struct Facts {
 
 impl Facts {
     /// Collects the facts from every text of the brief.
-    pub(super) fn of(brief: &Brief) -> Self {
+    pub(crate) fn of(brief: &Brief) -> Self {
         let mut facts = Self::default();
         for source in brief.sources() {
             facts.add(source);
@@ -51,7 +51,7 @@ impl Facts {
     }
 
     /// The first number of the text that the brief does not state, as it is written.
-    pub(super) fn invented_number(&self, copy: &str) -> Option<String> {
+    pub(crate) fn invented_number(&self, copy: &str) -> Option<String> {
         let prepared = numbers::prepare(copy);
         let invented = numbers(&prepared)
             .into_iter()
@@ -70,7 +70,7 @@ impl Facts {
     }
 
     /// The first price or percentage of the text that the brief does not state, as it is written.
-    pub(super) fn invented_price(&self, copy: &str) -> Option<String> {
+    pub(crate) fn invented_price(&self, copy: &str) -> Option<String> {
         let prepared = numbers::prepare(copy);
         let found = numbers(&prepared);
         found.iter().find_map(|number| {
@@ -81,8 +81,8 @@ impl Facts {
     }
 
     /// The first address of the text that the brief does not state.
-    pub(super) fn invented_address(&self, copy: &str) -> Option<String> {
-        let stated = |address: &str| self.addresses.iter().any(|known| addresses::covers(known, address));
+    pub(crate) fn invented_address(&self, copy: &str) -> Option<String> {
+        let stated = |address: &str| self.addresses.iter().any(|known| address::covers(known, address));
         addresses(&text::fold(copy)).into_iter().find(|address| !stated(address))
     }
 }

@@ -14,21 +14,25 @@ pub(crate) struct Found {
 }
 
 /// A text made ready for [`numbers`]: compatibility forms resolved, digits of every script as ASCII, raised and
-/// lowered digits (as in `m²`) left out.
+/// lowered digits (as in `m²`) left out, and a no-break space between groups of digits as an apostrophe.
 pub(crate) fn prepare(text: &str) -> String {
-    let plain = text.chars().filter(
-        |character| !matches!(*character as u32, 0xB2 | 0xB3 | 0xB9 | 0x2070..=0x2079 | 0x2080..=0x2089),
-    );
-    // A narrow space that groups digits becomes an apostrophe, before it turns into an ordinary space.
-    let grouped = plain.map(|character| match character {
-        '\u{A0}' | '\u{2009}' | '\u{202F}' => GROUPING_SPACE,
-        other => other,
+    let is_raised =
+        |character: char| matches!(character as u32, 0xB2 | 0xB3 | 0xB9 | 0x2070..=0x2079 | 0x2080..=0x2089);
+    let plain: Vec<char> = text
+        .chars()
+        .filter(|&character| !is_raised(character))
+        .map(|character| digit(character).unwrap_or(character))
+        .collect();
+    let is_digit = |at: usize| plain.get(at).is_some_and(char::is_ascii_digit);
+    let grouped = plain.iter().enumerate().map(|(at, &character)| {
+        let groups = matches!(character, '\u{A0}' | '\u{2009}' | '\u{202F}')
+            && (at > 0 && is_digit(at - 1))
+            && (1..=3).all(|ahead| is_digit(at + ahead))
+            && !is_digit(at + 4);
+        if groups { '\'' } else { character }
     });
-    grouped.nfkc().map(|character| digit(character).unwrap_or(character)).collect()
+    grouped.nfkc().collect()
 }
-
-/// Stands for a no-break space, which groups digits in some languages and is a space elsewhere.
-const GROUPING_SPACE: char = '\u{A0}';
 
 /// The zero of each script whose digits people write numbers with.
 const ZEROS: [u32; 16] = [
@@ -69,19 +73,15 @@ pub(crate) fn is_list_number(text: &str, found: &Found) -> bool {
 
 /// Digits, then any times a separator with digits behind it.
 fn number_end(bytes: &[u8], start: usize) -> usize {
-    let digits = |from: usize| bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = |from: usize| bytes.iter().skip(from).take_while(|byte| byte.is_ascii_digit()).count();
     let mut end = start + digits(start);
-    loop {
-        let separator = match bytes.get(end) {
-            Some(b'.' | b',' | b':' | b'\'') => 1,
-            _ => break,
-        };
-        let more = bytes.get(end + separator..).map_or(0, |_| digits(end + separator));
+    while let Some(separator @ (b'.' | b',' | b':' | b'\'')) = bytes.get(end) {
+        let more = digits(end + 1);
         // An apostrophe groups thousands or is none: 5'10 is a height, '90s a decade.
-        if more == 0 || (bytes[end] == b'\'' && more != 3) {
+        if more == 0 || (*separator == b'\'' && more != 3) {
             break;
         }
-        end += separator + more;
+        end += 1 + more;
     }
     end
 }

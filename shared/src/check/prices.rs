@@ -10,7 +10,7 @@ pub(super) type Price = (&'static str, String);
 /// One currency, or the percent sign, with its spellings: `USD 24` and `24 dollars` state `$24`.
 struct Sign {
     /// The one form that stands for all.
-    sign: &'static str,
+    form: &'static str,
     /// Spellings that stand before or behind a number, in any case.
     marks: &'static [&'static str],
     /// Codes in capitals, before or behind. In small letters many of them are words.
@@ -21,44 +21,44 @@ struct Sign {
 
 /// The signs that prices are written with. Codes of the same family of currencies share their symbol's sign.
 const SIGNS: &[Sign] = &[
-    Sign { sign: "%", marks: &[], codes: &[], words: &["%", "percent", "per cent", "pct"] },
+    Sign { form: "%", marks: &[], codes: &[], words: &["%", "percent", "per cent", "pct"] },
     Sign {
-        sign: "$",
+        form: "$",
         marks: &["$"],
         codes: &["USD", "AUD", "CAD", "NZD", "SGD", "HKD", "TWD", "MXN", "ARS", "CLP", "COP"],
         words: &["dollars", "dollar", "pesos", "bucks"],
     },
-    Sign { sign: "€", marks: &["€"], codes: &["EUR"], words: &["euros", "euro"] },
-    Sign { sign: "£", marks: &["£"], codes: &["GBP", "EGP"], words: &["pounds"] },
-    Sign { sign: "¥", marks: &["¥", "円", "元"], codes: &["JPY", "CNY", "RMB"], words: &["yen", "yuan"] },
-    Sign { sign: "₹", marks: &["₹", "rs."], codes: &["INR"], words: &["rupees"] },
-    Sign { sign: "₩", marks: &["₩"], codes: &["KRW"], words: &["won"] },
-    Sign { sign: "₽", marks: &["₽"], codes: &["RUB"], words: &["roubles", "rubles"] },
-    Sign { sign: "₺", marks: &["₺"], codes: &[], words: &["lira", "tl"] },
-    Sign { sign: "₴", marks: &["₴"], codes: &["UAH"], words: &[] },
-    Sign { sign: "₪", marks: &["₪"], codes: &["ILS", "NIS"], words: &["shekels"] },
-    Sign { sign: "₫", marks: &["₫"], codes: &["VND"], words: &[] },
-    Sign { sign: "₱", marks: &["₱"], codes: &[], words: &[] },
-    Sign { sign: "₦", marks: &["₦"], codes: &["NGN"], words: &["naira"] },
-    Sign { sign: "฿", marks: &["฿"], codes: &["THB"], words: &["baht"] },
-    Sign { sign: "₵", marks: &["₵"], codes: &["GHS"], words: &["cedis"] },
+    Sign { form: "€", marks: &["€"], codes: &["EUR"], words: &["euros", "euro"] },
+    Sign { form: "£", marks: &["£"], codes: &["GBP", "EGP"], words: &["pounds"] },
+    Sign { form: "¥", marks: &["¥", "円", "元"], codes: &["JPY", "CNY", "RMB"], words: &["yen", "yuan"] },
+    Sign { form: "₹", marks: &["₹", "rs."], codes: &["INR"], words: &["rupees"] },
+    Sign { form: "₩", marks: &["₩"], codes: &["KRW"], words: &["won"] },
+    Sign { form: "₽", marks: &["₽"], codes: &["RUB"], words: &["roubles", "rubles"] },
+    Sign { form: "₺", marks: &["₺"], codes: &[], words: &["lira", "tl"] },
+    Sign { form: "₴", marks: &["₴"], codes: &["UAH"], words: &[] },
+    Sign { form: "₪", marks: &["₪"], codes: &["ILS", "NIS"], words: &["shekels"] },
+    Sign { form: "₫", marks: &["₫"], codes: &["VND"], words: &[] },
+    Sign { form: "₱", marks: &["₱"], codes: &[], words: &[] },
+    Sign { form: "₦", marks: &["₦"], codes: &["NGN"], words: &["naira"] },
+    Sign { form: "฿", marks: &["฿"], codes: &["THB"], words: &["baht"] },
+    Sign { form: "₵", marks: &["₵"], codes: &["GHS"], words: &["cedis"] },
     Sign {
-        sign: "kr",
+        form: "kr",
         marks: &["kr", "kr."],
         codes: &["SEK", "NOK", "DKK", "ISK"],
         words: &["kronor", "kroner"],
     },
-    Sign { sign: "chf", marks: &["chf"], codes: &["CHF"], words: &["francs"] },
-    Sign { sign: "pln", marks: &["zł"], codes: &["PLN"], words: &["złoty"] },
-    Sign { sign: "czk", marks: &["kč"], codes: &["CZK"], words: &[] },
-    Sign { sign: "huf", marks: &[], codes: &["HUF"], words: &["forint"] },
-    Sign { sign: "ron", marks: &[], codes: &["RON"], words: &["lei"] },
-    Sign { sign: "brl", marks: &["r$"], codes: &["BRL"], words: &["reais"] },
-    Sign { sign: "zar", marks: &[], codes: &["ZAR"], words: &["rand"] },
-    Sign { sign: "kes", marks: &["ksh"], codes: &["KES"], words: &["shillings"] },
-    Sign { sign: "aed", marks: &[], codes: &["AED"], words: &["dirhams"] },
-    Sign { sign: "myr", marks: &[], codes: &["MYR"], words: &["ringgit"] },
-    Sign { sign: "idr", marks: &[], codes: &["IDR"], words: &["rupiah"] },
+    Sign { form: "chf", marks: &["chf"], codes: &["CHF"], words: &["francs"] },
+    Sign { form: "pln", marks: &["zł"], codes: &["PLN"], words: &["złoty"] },
+    Sign { form: "czk", marks: &["kč"], codes: &["CZK"], words: &[] },
+    Sign { form: "huf", marks: &[], codes: &["HUF"], words: &["forint"] },
+    Sign { form: "ron", marks: &[], codes: &["RON"], words: &["lei"] },
+    Sign { form: "brl", marks: &["r$"], codes: &["BRL"], words: &["reais"] },
+    Sign { form: "zar", marks: &[], codes: &["ZAR"], words: &["rand"] },
+    Sign { form: "kes", marks: &["ksh"], codes: &["KES"], words: &["shillings"] },
+    Sign { form: "aed", marks: &[], codes: &["AED"], words: &["dirhams"] },
+    Sign { form: "myr", marks: &[], codes: &["MYR"], words: &["ringgit"] },
+    Sign { form: "idr", marks: &[], codes: &["IDR"], words: &["rupiah"] },
 ];
 
 /// What may stand between two numbers that share one sign, as in `€10–20` or `10 to 20 %`.
@@ -136,8 +136,8 @@ fn behind(text: &str) -> Option<&'static str> {
 
 /// The sign whose spelling, measured by `fit`, is the longest.
 fn longest(fit: impl Fn(&Sign) -> Option<usize>) -> Option<&'static str> {
-    let fitting = SIGNS.iter().filter_map(|sign| Some((fit(sign)?, sign.sign)));
-    fitting.max_by_key(|(length, _)| *length).map(|(_, sign)| sign)
+    let fitting = SIGNS.iter().filter_map(|sign| Some((fit(sign)?, sign.form)));
+    fitting.max_by_key(|(length, _)| *length).map(|(_, form)| form)
 }
 
 /// Characters of the longest spelling.

@@ -7,7 +7,7 @@ const DANGLING: [&str; 26] = [
 ];
 
 /// Signs after which a text cannot end in any language.
-const OPEN: &str = ",;–—-/&+([{“‘«";
+const OPEN: &str = ",;–—-&+([{“‘«";
 
 /// Why a text is unfinished, if it is. The words are looked at only where the text is English.
 pub(super) fn reason(text: &str, english: bool) -> Option<String> {

@@ -6,6 +6,9 @@ use subtle::ConstantTimeEq;
 use super::{ALGORITHM, COMPONENTS, LABEL, Parts, Secret, SignatureError, base, check_nonce, mac, params};
 use crate::limits::{SIGNATURE_INPUT_BYTES_MAX, SIGNATURE_WINDOW_S};
 
+/// Characters of base64 that the 32 bytes of a tag take; anything else is not decoded at all.
+const TAG_CHARS: usize = 44;
+
 /// What a valid signature says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -62,9 +65,7 @@ fn read_input(input: &str) -> Option<(u64, &str, &str)> {
 
 fn read_signature(signature: &str) -> Option<[u8; 32]> {
     let encoded = signature.strip_prefix(LABEL)?.strip_prefix("=:")?.strip_suffix(':')?;
-    // 32 bytes take 44 characters; anything longer is not decoded at all.
-    const ENCODED_BYTES: usize = 44;
-    if encoded.len() != ENCODED_BYTES {
+    if encoded.len() != TAG_CHARS {
         return None;
     }
     BASE64.decode(encoded.as_bytes()).ok()?.try_into().ok()

@@ -1,4 +1,19 @@
 //! The contract's promises, one module per part.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod api_key;
+mod brief;
+mod brief_property;
+mod cache_key;
+mod channel;
+mod check;
+mod check_request;
+mod count;
+mod event;
 mod pairs;
+mod problem;
+mod rate;
+mod sample;
+mod score;
+mod signature;
+mod text;

@@ -16,7 +16,7 @@ pub(crate) fn addresses(text: &str) -> Vec<String> {
 }
 
 /// Whether an address that is stated also states another: the same, or the site of a page.
-pub(super) fn covers(stated: &str, address: &str) -> bool {
+pub(crate) fn covers(stated: &str, address: &str) -> bool {
     stated.strip_prefix(address).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
 }
 
