@@ -49,6 +49,13 @@ impl Call {
         self.now_ms / 1000
     }
 
+    /// Notes a header for the reply, in place of one of the same name.
+    pub fn note(&mut self, name: &'static str, value: &impl ToString) {
+        if let Ok(value) = HeaderValue::try_from(value.to_string()) {
+            self.notes.insert(HeaderName::from_static(name), value);
+        }
+    }
+
     /// Notes how long a stage took that began at `from`.
     pub fn time(&mut self, stage: &'static str, from: Instant) {
         self.spans.push((stage, milliseconds(from)));

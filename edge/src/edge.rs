@@ -121,3 +121,6 @@ impl<W: World> Edge<W> {
         Ok(reply)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ pub mod cors;
 pub mod edge;
 pub mod etag;
 pub mod failure;
+#[cfg(test)]
+mod harness;
 pub mod hop;
 pub mod keep;
 pub mod keyring;

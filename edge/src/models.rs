@@ -158,3 +158,6 @@ async fn write<W: World>(world: &W, name: &str, known: &Known, call: &Call) {
         log::warn(&call.id, error);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -73,7 +73,9 @@ impl<W: World> Relay<W> {
         if self.phase == Phase::Ended {
             return None;
         }
-        if let (Some(copy), Some(keep)) = (self.copy.take(), self.keep.take()) {
+        if let Some(copy) = self.copy.take()
+            && let Some(keep) = self.keep.take()
+        {
             keep.copy(&self.edge, &self.id, &copy).await;
         }
         match self.incoming.next().await {
@@ -140,3 +142,5 @@ impl<W: World> Relay<W> {
     }
 }
 
+#[cfg(test)]
+mod tests;

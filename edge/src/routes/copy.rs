@@ -11,7 +11,7 @@ use adlib_shared::cache_key::{CacheKey, Operation, Scope as KeyScope};
 use adlib_shared::limits::BODY_BYTES_MAX;
 use adlib_shared::problem::Code;
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderName, HeaderValue, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
 
 use crate::authenticate::{Caller, Scope};
 use crate::body;
@@ -27,6 +27,9 @@ use crate::world::World;
 /// The revision of what the edge makes of a brief beyond the brief itself. The origin's card is part of the model's
 /// fingerprint.
 const TEMPLATE_REVISION: u32 = 1;
+
+/// The header that says how the cache took part.
+const CACHE_STATUS: &str = "cache-status";
 
 /// Answers a brief.
 ///
@@ -56,7 +59,7 @@ where
         None => Forward::Bypass,
     };
     if directives.only_if_cached {
-        call.notes.extend(status(CacheStatus::Forward { reason, stored: false }));
+        call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: false });
         return Err(Failure::new(
             Code::OnlyIfCached,
             "nothing is stored for this brief that the request accepts",
@@ -126,7 +129,7 @@ async fn look_up<W: World>(
                 }
                 return Err(Forward::UriMiss);
             };
-            call.notes.extend(status(CacheStatus::Hit { ttl_s }));
+            call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s });
             Ok(reply)
         }
         Ok(Found::Miss(reason)) => Err(reason),
@@ -152,12 +155,6 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
-/// `Cache-Status` as a header.
-fn status(status: CacheStatus) -> Option<(HeaderName, HeaderValue)> {
-    let value = HeaderValue::try_from(status.to_string()).ok()?;
-    Some((HeaderName::from_static("cache-status"), value))
-}
-
 /// The headers of every copy: it is for this caller alone, and other caches have to ask again.
 fn marked(mut reply: Reply) -> Reply {
     reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -165,3 +162,5 @@ fn marked(mut reply: Reply) -> Reply {
     reply
 }
 
+#[cfg(test)]
+mod tests;

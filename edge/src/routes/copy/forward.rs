@@ -10,7 +10,7 @@ use adlib_shared::problem::Code;
 use http::header::ETAG;
 use http::{Method, StatusCode};
 
-use super::status;
+use super::CACHE_STATUS;
 use crate::answer::{self, ANSWER_BYTES_MAX};
 use crate::authenticate::Caller;
 use crate::cache::{CacheStatus, Forward};
@@ -47,7 +47,7 @@ pub(super) async fn forward<W: World>(
         timeouts: settings.timeouts,
     };
     let began = Instant::now();
-    call.notes.extend(status(CacheStatus::Forward { reason, stored: false }));
+    call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: false });
     let (head, body) = ask.send(&edge.world, settings, call).await?.into_parts();
     call.time("origin", began);
     if head.status != StatusCode::OK {
@@ -79,7 +79,7 @@ async fn whole<W: World>(
     let Some(keep) = keep else { return Ok(reply) };
     if let Some(entry) = keep.body(edge, &call.id, &copy, body).await {
         reply.set(ETAG, etag::strong(&entry.digest));
-        call.notes.extend(status(CacheStatus::Forward { reason, stored: true }));
+        call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: true });
     }
     Ok(reply)
 }

@@ -1,0 +1,151 @@
+//! What the tests of the whole way of a request have in common: an edge over a world in memory.
+
+use std::rc::Rc;
+
+use adlib_shared::api_key::{ApiKey, Kind};
+use adlib_shared::catalog::{List, ModelInfo};
+use adlib_shared::copy::Copy;
+use bytes::Bytes;
+use futures::executor::block_on;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use serde_json::{Value, json};
+
+use crate::edge::Edge;
+use crate::settings::Settings;
+use crate::world::SendError;
+use crate::world::memory::Memory;
+
+/// When the tests' requests come, in milliseconds since 1970.
+pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
+const SECRET: &str = "a secret for tests only";
+
+/// An edge, a key that it knows, and the time.
+pub(crate) struct Harness {
+    pub(crate) edge: Rc<Edge<Memory>>,
+    pub(crate) now_ms: u64,
+    changes: Vec<(&'static str, &'static str)>,
+}
+
+/// A reply, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Result<Bytes, SendError>,
+}
+
+impl Harness {
+    /// An edge with the defaults.
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// An edge with some variables changed.
+    pub(crate) fn with(changes: &[(&'static str, &'static str)]) -> Self {
+        Self::over(Memory::default(), changes.to_vec(), NOW_MS)
+    }
+
+    fn over(world: Memory, changes: Vec<(&'static str, &'static str)>, now_ms: u64) -> Self {
+        let value_of = |name: &str| {
+            let changed = changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
+            changed.map(str::to_owned).or_else(|| match name {
+                "key_pepper" | "hop_secret" => Some(SECRET.to_owned()),
+                "api_keys" => Some(format!("{}:acme:tests", key().hash(SECRET.as_bytes()).to_hex())),
+                _ => None,
+            })
+        };
+        Self { edge: Rc::new(Edge::new(world, Settings::parse(value_of))), now_ms, changes }
+    }
+
+    /// The world around the edge.
+    pub(crate) fn world(&self) -> &Memory {
+        &self.edge.world
+    }
+
+    /// A new instance over the same store, as after the last one has ended.
+    pub(crate) fn restart(self) -> Self {
+        let Some(edge) = Rc::into_inner(self.edge) else { panic!("a request is still running") };
+        Self::over(edge.world, self.changes, self.now_ms)
+    }
+
+    /// Sends a request as it is.
+    pub(crate) fn send(&self, request: Request<Bytes>) -> Answered {
+        block_on(async {
+            let response = self.edge.answer(request.map(Full::new), self.now_ms).await;
+            let (head, body) = response.into_parts();
+            let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+            Answered { status: head.status, headers: head.headers, body }
+        })
+    }
+
+    /// Sends a request with the known key.
+    pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answered {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("authorization", format!("Bearer {}", key().expose()))
+            .header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.to_string().into()).expect("a request"))
+    }
+
+    /// Asks for copy.
+    pub(crate) fn copy(&self, headers: &[(&str, &str)], brief: &Value) -> Answered {
+        self.ask(Method::POST, "/v1/copy", headers, brief)
+    }
+
+    /// Lets the origin name its model next.
+    pub(crate) fn expect_model(&self, fingerprint: &str) {
+        let model = ModelInfo::new("tiny", fingerprint, vec!["en".to_owned()], 2048);
+        let list: List<ModelInfo> = std::iter::once(model).collect();
+        self.world().expect_body(200, "application/json", serde_json::to_vec(&list).expect("a list"));
+    }
+
+    /// Lets the origin answer with a copy next.
+    pub(crate) fn expect_copy(&self, copy: &Copy) {
+        self.world().expect_body(200, "application/json", serde_json::to_vec(copy).expect("a copy"));
+    }
+}
+
+impl Answered {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        let body = self.body.as_ref().expect("a whole body");
+        serde_json::from_slice(body).unwrap_or_else(|error| panic!("{error}: {body:?}"))
+    }
+
+    /// A header as text; empty where it is absent.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("visible ASCII"))
+    }
+}
+
+/// The key that the edge knows.
+pub(crate) fn key() -> ApiKey {
+    ApiKey::generate(Kind::Test, [7; 16])
+}
+
+/// A brief that is valid.
+pub(crate) fn brief() -> Value {
+    json!({ "product": { "name": "Tea", "description": "Green tea from a small garden." }, "channel": "x" })
+}
+
+/// A copy of a model.
+pub(crate) fn written(fingerprint: &str) -> Copy {
+    serde_json::from_value(json!({
+        "id": "copy_0123456789abcdefghijkl", "channel": "x", "channel_revision": 1, "language": "en",
+        "model": { "id": "tiny", "fingerprint": fingerprint }, "seed": 42,
+        "usage": { "prompt_tokens": 180, "cached_tokens": 128, "completion_tokens": 96 },
+        "timing_ms": { "queue": 0.2, "prefill": 31.0, "decode": 410.0, "total": 441.9 },
+        "variants": [{
+            "id": "v1", "fields": { "post": "Green tea from a small garden." }, "checks": [], "ok": true,
+            "score": { "total": 0.71, "readability": 0.8, "coverage": 0.66, "distinctness": 0.7,
+                       "faithfulness": 1.0, "repetition": 0.0 },
+        }],
+        "best": "v1",
+    }))
+    .expect("a copy")
+}
