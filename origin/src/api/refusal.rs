@@ -6,6 +6,9 @@ use axum::http::header::{self, HeaderValue};
 use axum::http::{Response, StatusCode};
 use axum::response::IntoResponse;
 
+/// Seconds after which to ask a service again that cannot answer now, where the problem does not say.
+const RETRY_DEFAULT_S: u32 = 1;
+
 /// A refused request.
 ///
 /// As a response it carries the problem in its extensions; [`render`] writes the document once the request's id is
@@ -38,7 +41,8 @@ pub fn render(response: &mut Response<Body>, request_id: &str) -> Option<&'stati
     let problem = problem.with_instance(request_id);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    if let Some(seconds) = problem.retry_after_s {
+    let default = (status(&problem) == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_DEFAULT_S);
+    if let Some(seconds) = problem.retry_after_s.or(default) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     *response.body_mut() = Body::from(problem.to_json());

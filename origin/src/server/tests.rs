@@ -3,6 +3,7 @@
 mod checks;
 mod drain;
 mod harness;
+mod logs;
 mod metrics;
 mod refusals;
 mod signed;

@@ -91,6 +91,15 @@ async fn a_chunked_body_is_bounded_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_client_that_asks_before_it_sends_too_much_is_told_not_to() {
+    let server = Running::writing().await;
+    let length = BODY_BYTES_MAX + 1;
+    let head = format!("POST /v1/copy HTTP/1.1\r\nhost: origin\r\n{JSON}expect: 100-continue");
+    let answer = server.raw(format!("{head}\r\ncontent-length: {length}\r\n\r\n").as_bytes()).await;
+    assert_refused(&answer, 413, "too_large", "expected");
+}
+
+#[tokio::test]
 async fn wrong_routes_methods_and_types_are_refused() {
     let server = Running::writing().await;
     let body = brief().to_string().into_bytes();
