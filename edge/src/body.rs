@@ -6,8 +6,11 @@ use adlib_shared::problem::{Code, Problem};
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt};
 use http::HeaderMap;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http_body_util::BodyStream;
+
+/// How much of a body that is too large is read and thrown away, in bytes.
+pub const DISCARD_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Checks that a request announces JSON as it is, not compressed.
 ///
@@ -75,24 +78,45 @@ pub async fn collect<E>(
 
 /// Reads the body of a request.
 ///
+/// What is too large is read on for a while and thrown away piece by piece, so that a client that writes all of its body
+/// before it reads gets the answer instead of a reset connection.
+///
 /// # Errors
-/// `too_large` beyond `bytes_max`, without reading at all where `Content-Length` already says so;
-/// `malformed_json` where the client broke off.
+/// `too_large` beyond `bytes_max`; `malformed_json` where the client broke off.
 pub async fn read<B>(headers: &HeaderMap, body: B, bytes_max: usize) -> Result<Bytes, Problem>
 where
     B: http_body::Body<Data = Bytes>,
 {
-    let too_large = || Problem::new(Code::TooLarge, format!("at most {bytes_max} bytes are taken"));
-    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > bytes_max as u64) {
-        return Err(too_large());
-    }
     let frames = BodyStream::new(body);
-    let pieces = frames.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default()));
-    collect(pieces, bytes_max).await.map_err(|error| match error {
-        ReadError::TooLarge => too_large(),
-        ReadError::Failed(_) => Problem::new(Code::MalformedJson, "the body broke off"),
-    })
+    let mut pieces = pin!(frames.map(|frame| frame.map(|frame| frame.into_data().unwrap_or_default())));
+    let announced = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let outcome = if announced.is_some_and(|length| length > bytes_max as u64) {
+        Err(ReadError::TooLarge)
+    } else {
+        collect(&mut pieces, bytes_max).await
+    };
+    match outcome {
+        Ok(bytes) => Ok(bytes),
+        Err(ReadError::Failed(_)) => Err(Problem::new(Code::MalformedJson, "the body broke off")),
+        Err(ReadError::TooLarge) => {
+            // A client that asked first (RFC 9110, section 10.1.1) has not begun to send.
+            if !headers.contains_key(EXPECT) {
+                discard(&mut pieces).await;
+            }
+            Err(Problem::new(Code::TooLarge, format!("at most {bytes_max} bytes are taken")))
+        }
+    }
+}
+
+/// Reads up to [`DISCARD_BYTES_MAX`] and keeps none of it.
+async fn discard<E>(mut pieces: impl Stream<Item = Result<Bytes, E>> + Unpin) {
+    let mut discarded = 0;
+    while let Some(Ok(piece)) = pieces.next().await {
+        discarded += piece.len();
+        if discarded > DISCARD_BYTES_MAX {
+            break;
+        }
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +124,6 @@ mod tests {
     use super::*;
     use futures::executor::block_on;
     use futures::stream;
-    use http_body_util::Full;
 
     fn pieces(lengths: &[usize]) -> impl Stream<Item = Result<Bytes, &'static str>> {
         stream::iter(lengths.iter().map(|&length| Ok(Bytes::from(vec![b'a'; length]))).collect::<Vec<_>>())
@@ -122,17 +145,37 @@ mod tests {
         assert_eq!(block_on(collect(endless, 100_000)), Err(ReadError::TooLarge));
     }
 
+    fn announced(length: &str) -> HeaderMap {
+        let value = http::HeaderValue::from_str(length).expect("a header value");
+        HeaderMap::from_iter([(CONTENT_LENGTH, value)])
+    }
+
+    /// How a body of so many pieces of 1 KiB is read, and how many of them are taken.
+    fn taken(headers: &HeaderMap, count: usize, bytes_max: usize) -> (Option<Code>, usize) {
+        let taken = std::cell::Cell::new(0);
+        let pieces = (0..count).map(|_| {
+            taken.set(taken.get() + 1);
+            Ok::<_, &str>(http_body::Frame::data(Bytes::from_static(&[b'a'; 1024])))
+        });
+        let body = http_body_util::StreamBody::new(stream::iter(pieces));
+        (block_on(read(headers, body, bytes_max)).err().map(|problem| problem.code), taken.get())
+    }
+
     #[test]
-    fn an_announced_length_over_the_limit_is_refused_before_reading() {
-        let headers = |length: &'static str| {
-            HeaderMap::from_iter([(CONTENT_LENGTH, http::HeaderValue::from_static(length))])
-        };
-        let body = || Full::new(Bytes::from_static(b"{}"));
-        assert_eq!(
-            block_on(read(&headers("9"), body(), 8)).expect_err("over the limit").code,
-            Code::TooLarge
-        );
-        assert!(block_on(read(&headers("8"), body(), 8)).is_ok());
+    fn a_body_over_the_limit_is_read_to_its_end_or_to_the_discards_own_limit() {
+        let none = HeaderMap::new();
+        assert_eq!(taken(&none, 4, 4096), (None, 4));
+        assert_eq!(taken(&none, 9, 4096), (Some(Code::TooLarge), 9));
+        assert_eq!(taken(&announced("9216"), 9, 4096), (Some(Code::TooLarge), 9));
+        let (code, pieces) = taken(&none, 100_000, 4096);
+        assert_eq!((code, pieces), (Some(Code::TooLarge), 5 + DISCARD_BYTES_MAX / 1024 + 1));
+    }
+
+    #[test]
+    fn a_client_that_asks_before_it_sends_is_not_read_at_all() {
+        let mut headers = announced("4097");
+        headers.insert(EXPECT, http::HeaderValue::from_static("100-continue"));
+        assert_eq!(taken(&headers, 9, 4096), (Some(Code::TooLarge), 0));
     }
 
     #[test]

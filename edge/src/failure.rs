@@ -5,6 +5,9 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use crate::world::{SendError, StoreError};
 
+/// When to ask again while the origin is away, in seconds.
+pub const RETRY_AFTER_S: u32 = 2;
+
 /// A problem on its way to the client.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]
@@ -59,7 +62,10 @@ impl From<StoreError> for Failure {
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
         let failure = match &error {
-            SendError::Unreachable(_) => Self::new(Code::OriginUnavailable, "the origin cannot be reached"),
+            SendError::Unreachable(_) => {
+                let problem = Problem::new(Code::OriginUnavailable, "the origin cannot be reached");
+                problem.with_retry_after_s(RETRY_AFTER_S).into()
+            }
             SendError::TimedOut(_) => Self::new(Code::DeadlineExceeded, "the origin took too long to answer"),
             SendError::Broken(_) => Self::new(Code::OriginFailed, "the origin's answer broke off"),
         };

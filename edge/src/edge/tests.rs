@@ -18,7 +18,7 @@ fn code(answered: &Answered) -> String {
 fn health_needs_no_key_and_no_settings() {
     for harness in [Harness::new(), Harness::with(&[("hop_secret", "short")])] {
         let answered = harness.send(get("/healthz"));
-        assert_eq!((answered.status, answered.json()), (StatusCode::OK, json!({ "status": "alive" })));
+        assert_eq!((answered.status, answered.body.expect("a body")), (StatusCode::OK, "ok\n".into()));
     }
 }
 
@@ -213,13 +213,19 @@ fn a_text_is_checked_without_the_origin() {
 }
 
 #[test]
-fn readiness_is_the_origins() {
+fn readiness_is_the_origins_and_names_its_reasons() {
     let harness = Harness::new();
-    assert_eq!(harness.send(get("/readyz")).status, StatusCode::SERVICE_UNAVAILABLE);
-    harness.world().expect_body(503, "application/json", "{\"status\":\"loading\"}");
-    let answered = harness.send(get("/readyz"));
-    assert_eq!(answered.status, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(answered.json()["reasons"][0]["code"], "origin_unavailable");
-    harness.world().expect_body(200, "application/json", "{}");
-    assert_eq!(harness.send(get("/readyz")).json(), json!({ "status": "ready" }));
+    let ready = || {
+        let answered = harness.send(get("/readyz"));
+        (answered.status.as_u16(), answered.json())
+    };
+    let away = json!({ "ready": false, "reasons": ["the origin cannot be reached"] });
+    assert_eq!(ready(), (503, away));
+    harness.world().expect_body(503, "application/json", r#"{"ready":false,"reasons":["loading"]}"#);
+    let loading = json!({ "ready": false, "reasons": ["origin: loading", "the origin is not ready"] });
+    assert_eq!(ready(), (503, loading));
+    harness.world().expect_body(503, "text/html", "<p>");
+    assert_eq!(ready(), (503, json!({ "ready": false, "reasons": ["the origin is not ready"] })));
+    harness.world().expect_body(200, "application/json", r#"{"ready":true,"reasons":[]}"#);
+    assert_eq!(ready(), (200, json!({ "ready": true, "reasons": [] })));
 }

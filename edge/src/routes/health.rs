@@ -1,9 +1,8 @@
 //! `GET /healthz` and `GET /readyz`: alive, and able to serve.
 
-use adlib_shared::problem::{Code, Problem};
 use bytes::Bytes;
 use http::{Method, StatusCode};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::answer;
 use crate::call::Call;
@@ -15,17 +14,17 @@ use crate::reply::Reply;
 use crate::settings::Settings;
 use crate::world::World;
 
-/// Whether the edge is able to serve, and why not.
-#[derive(Debug, Serialize)]
+/// Whether briefs are taken, as edge and origin both say it.
+#[derive(Debug, Serialize, Deserialize)]
 struct Readiness {
-    status: &'static str,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    reasons: Vec<Problem>,
+    ready: bool,
+    /// Why not; empty where ready.
+    reasons: Vec<String>,
 }
 
 /// `GET /healthz`: the component runs.
 pub fn alive() -> Reply {
-    Reply::json(&br#"{"status":"alive"}"#[..])
+    Reply::new(StatusCode::OK, "text/plain; charset=utf-8", &b"ok\n"[..])
 }
 
 /// `GET /readyz`: the settings are valid and the origin says that it is ready.
@@ -34,18 +33,18 @@ pub async fn ready<W: World>(edge: &Edge<W>, call: &Call) -> Reply {
         Ok(settings) => ask(&edge.world, settings, call).await,
         Err(failure) => Err(failure),
     };
-    let (status, readiness) = match outcome {
-        Ok(()) => (StatusCode::OK, Readiness { status: "ready", reasons: Vec::new() }),
-        Err(failure) => {
-            log::failure(&call.id, &failure);
-            let readiness = Readiness { status: "not_ready", reasons: vec![*failure.problem] };
-            (StatusCode::SERVICE_UNAVAILABLE, readiness)
-        }
-    };
-    Reply::new(status, "application/json", serde_json::to_vec(&readiness).unwrap_or_default())
+    let reasons = outcome.unwrap_or_else(|failure| {
+        log::failure(&call.id, &failure);
+        vec![failure.problem.detail.clone()]
+    });
+    let ready = reasons.is_empty();
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let body = serde_json::to_vec(&Readiness { ready, reasons }).unwrap_or_default();
+    Reply::new(status, "application/json", body)
 }
 
-async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<(), Failure> {
+/// What keeps the origin from serving; nothing where it is ready.
+async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<Vec<String>, Failure> {
     let ask = Ask {
         method: Method::GET,
         route: "/readyz",
@@ -55,13 +54,15 @@ async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<()
         timeouts: settings.timeouts.short(),
     };
     let (head, body) = ask.send(world, settings, call).await?.into_parts();
-    if head.status == StatusCode::OK {
-        return Ok(());
+    match head.status {
+        StatusCode::OK => Ok(Vec::new()),
+        StatusCode::SERVICE_UNAVAILABLE => {
+            let body = answer::whole(body, answer::PROBLEM_BYTES_MAX).await?;
+            let said: Option<Readiness> = serde_json::from_slice(&body).ok();
+            let reasons = said.map(|said| said.reasons).unwrap_or_default();
+            let known = reasons.into_iter().map(|reason| format!("origin: {reason}"));
+            Ok(known.chain(["the origin is not ready".to_owned()]).collect())
+        }
+        _ => Err(answer::failure(&head, body).await),
     }
-    if head.status == StatusCode::SERVICE_UNAVAILABLE {
-        let said = answer::whole(body, answer::PROBLEM_BYTES_MAX).await?;
-        let failure = Failure::new(Code::OriginUnavailable, "the origin is not ready");
-        return Err(failure.because(String::from_utf8_lossy(&said)));
-    }
-    Err(answer::failure(&head, body).await)
 }

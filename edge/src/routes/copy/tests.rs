@@ -225,6 +225,7 @@ fn an_origin_that_is_away_is_named_as_such() {
         (503, Some("origin_unavailable"))
     );
     assert!(!answered.json().to_string().contains("scripted"), "the cause is for the log");
+    assert_eq!(answered.header("retry-after"), "2");
 }
 
 #[test]
