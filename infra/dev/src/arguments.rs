@@ -19,6 +19,8 @@ pub(crate) enum Verb {
     Up(Up),
     /// Run every test of the workspace
     Test(Test),
+    /// Measure a part of Adlib beside its peers
+    Bench(Bench),
     /// Check formatting, lints, dependencies, style and layering
     Check,
     /// Fetch the default model into the cache and print its path
@@ -60,6 +62,31 @@ pub(crate) struct Test {
     /// Passed on to `cargo test` and, after a further `--`, to the test binaries
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub(crate) rest: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure
+    #[arg(value_enum)]
+    pub(crate) what: Measurement,
+    /// Passed on to the measurement; `-- --help` lists what it takes
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
+    pub(crate) rest: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Measurement {
+    /// Prompt and decode speed, beside llama.cpp
+    Engine,
+}
+
+impl Measurement {
+    /// The binary of `benches/` that measures it.
+    pub(crate) fn binary(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod artifact;
+mod bench;
 mod check;
 mod command;
 mod component;
@@ -48,6 +49,7 @@ fn run(verb: Verb) -> Result<(), Error> {
     match verb {
         Verb::Up(options) => up::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
+        Verb::Bench(options) => bench::run(&workspace, &options),
         Verb::Check => check::run(&workspace),
         Verb::Model => model::fetch().map(|path| println!("{}", path.display())),
         Verb::ExecWithParent(options) => Err(parent::exec(&options)),

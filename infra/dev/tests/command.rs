@@ -64,7 +64,7 @@ fn help_lists_the_verbs() {
     let output = Person::new().runs(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for verb in ["up", "test", "check", "model"] {
+    for verb in ["up", "test", "bench", "check", "model"] {
         assert_says(&help, &format!("\n  {verb} "));
     }
     assert!(!help.contains("exec-with-parent"), "{help}");
