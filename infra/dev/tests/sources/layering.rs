@@ -20,13 +20,13 @@ struct Absence {
 const ABSENCES: [Absence; 7] = [
     Absence {
         promise: "shared has no input or output",
-        within: &["shared"],
+        within: &["shared/src"],
         except: &[],
         words: &["std::fs", "std::io", "std::net", "std::env", "std::process", "std::thread", "tokio"],
     },
     Absence {
         promise: "shared has no clock",
-        within: &["shared"],
+        within: &["shared/src"],
         except: &[],
         words: &["SystemTime", "Instant", "chrono", "jiff"],
     },
