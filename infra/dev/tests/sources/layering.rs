@@ -22,7 +22,17 @@ const ABSENCES: [Absence; 7] = [
         promise: "shared has no input or output",
         within: &["shared/src"],
         except: &[],
-        words: &["std::fs", "std::io", "std::net", "std::env", "std::process", "std::thread", "tokio"],
+        words: &[
+            "std::fs",
+            "std::io",
+            "TcpStream",
+            "TcpListener",
+            "UdpSocket",
+            "std::env",
+            "std::process",
+            "std::thread",
+            "tokio",
+        ],
     },
     Absence {
         promise: "shared has no clock",
@@ -58,7 +68,7 @@ const ABSENCES: [Absence; 7] = [
         promise: "the edge component knows no native runtime",
         within: &["edge/src"],
         except: &[],
-        words: &["tokio", "std::fs", "std::net", "std::thread"],
+        words: &["tokio", "std::fs", "TcpStream", "TcpListener", "UdpSocket", "std::thread"],
     },
 ];
 

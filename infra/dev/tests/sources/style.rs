@@ -6,7 +6,8 @@ use crate::source::Source;
 const LINES_MAX: usize = 400;
 
 /// Where `unsafe` may be asked for: device code, integer dot products, the mapping of weights, and tests of those.
-const UNSAFE: [&str; 3] = ["origin/src/backend/cuda", "origin/src/backend/cpu", "origin/src/model/mapped_file"];
+const UNSAFE: [&str; 3] =
+    ["origin/src/backend/cuda", "origin/src/backend/cpu", "origin/src/model/mapped_file"];
 
 fn assert_none(what: &str, found: &[String]) {
     assert!(found.is_empty(), "{what}:\n{}", found.join("\n"));
