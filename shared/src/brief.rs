@@ -105,14 +105,15 @@ impl Brief {
         self.limits.get(field.name).copied().or(field.limit_hard)
     }
 
-    /// Every text of the brief that copy may draw on, in the order of the fields.
+    /// Every text of the brief that copy may draw its facts from, in the order of the fields. What the brand does not
+    /// do and what it has published before are about style: a price in them is not this product's.
     pub fn sources(&self) -> impl Iterator<Item = &str> {
         let Product { name, description, features, benefits, price, offer, url } = &self.product;
         let product =
             [name, description].into_iter().chain(features).chain(benefits).chain(price).chain(offer);
         let brand = self.brand.iter().flat_map(|brand| {
-            let Brand { name, voice, dos, donts, examples } = brand;
-            name.iter().chain(voice).chain(dos).chain(donts).chain(examples)
+            let Brand { name, voice, dos, donts: _, examples: _ } = brand;
+            name.iter().chain(voice).chain(dos)
         });
         let rest = url.iter().chain(&self.audience).chain(&self.must_include);
         product.chain(rest).chain(brand).map(String::as_str).chain(self.call_to_action.text())

@@ -65,6 +65,8 @@ pub struct FieldInfo {
     pub emoji_forbidden: bool,
     /// Whether the texts must differ.
     pub distinct: bool,
+    /// Whether each text is a hashtag.
+    pub hashtag: bool,
     /// How often one word may stand in a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub word_repeats_max: Option<usize>,
@@ -160,6 +162,7 @@ impl From<&'static Field> for FieldInfo {
             forbidden: field.forbidden.iter().collect(),
             emoji_forbidden: field.emoji_forbidden,
             distinct: field.distinct,
+            hashtag: field.hashtag,
             word_repeats_max: field.word_repeats_max,
         }
     }

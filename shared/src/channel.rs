@@ -35,6 +35,8 @@ pub struct Field {
     pub emoji_forbidden: bool,
     /// Whether the field's texts must differ from each other.
     pub distinct: bool,
+    /// Whether each text is a hashtag: `#` and letters, digits or underscores, not digits alone.
+    pub hashtag: bool,
     /// How often one word may stand in a text; function words and single letters do not count.
     pub word_repeats_max: Option<usize>,
 }

@@ -30,6 +30,7 @@ named_enum! {
         LengthShortest = "length_shortest", "One of the field's texts keeps a shorter limit";
         Distinct = "distinct", "The field's texts differ from each other";
         ForbiddenCharacters = "forbidden_characters", "The text holds no character that the channel refuses";
+        Hashtag = "hashtag", "The text is one hashtag";
         WordRepeats = "word_repeats", "No word stands in the text more often than the channel allows";
         MustInclude = "must_include", "The copy holds a required term";
         MustExclude = "must_exclude", "The copy does not hold an excluded term";

@@ -4,7 +4,7 @@ mod gsm7;
 mod weighted;
 
 use unicode_normalization::UnicodeNormalization;
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthChar;
 
 pub use self::gsm7::GSM7_FOREIGN;
@@ -29,7 +29,7 @@ impl Unit {
     /// The length of a text in this unit.
     pub fn count(self, text: &str) -> usize {
         match self {
-            Self::Graphemes => text.graphemes(true).count(),
+            Self::Graphemes => text::graphemes(text),
             Self::CodePoints => text.chars().count(),
             Self::Utf16 => text.encode_utf16().count(),
             Self::Width => text.chars().map(columns).sum(),
@@ -49,9 +49,11 @@ impl Unit {
         if self.count(text) <= limit {
             return text;
         }
-        let ends: Vec<usize> = text.split_word_bound_indices().map(|(start, _)| start).skip(1).collect();
-        let fits = |end: usize| self.count(text[..end].trim_end()) <= limit && text::may_break(text, end);
-        let end = ends.into_iter().rev().find(|&end| fits(end)).unwrap_or(0);
+        let starts = text.split_word_bound_indices().map(|(start, _)| start).skip(1);
+        let ends: Vec<usize> = starts.filter(|&at| text::may_break(text, at)).collect();
+        // No address is cut where a text may break, so in every unit a longer beginning counts at least as much.
+        let fitting = ends.partition_point(|&end| self.count(text[..end].trim_end()) <= limit);
+        let end = fitting.checked_sub(1).map_or(0, |last| ends[last]);
         text[..end].trim_end()
     }
 }

@@ -1,8 +1,9 @@
 //! Strict, bounded reading of JSON from outside.
 //!
-//! Duplicate keys, trailing bytes, nesting beyond [`limits::JSON_DEPTH_MAX`] and invalid UTF-8 are refused with
-//! their position, which `serde_json::Value` would let pass.
+//! Duplicate keys, trailing bytes, nesting beyond [`limits::JSON_DEPTH_MAX`], more than [`limits::JSON_VALUES_MAX`]
+//! values and invalid UTF-8 are refused with their position, which `serde_json::Value` would let pass.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -46,7 +47,7 @@ impl Node {
         let source = std::str::from_utf8(bytes)
             .map_err(|error| malformed(format!("the body is not UTF-8 from byte {}", error.valid_up_to())))?;
         let mut reader = serde_json::Deserializer::from_str(source);
-        let node = Seed { depth: 0 }
+        let node = Seed { depth: 0, values: &Cell::new(0) }
             .deserialize(&mut reader)
             .and_then(|node| reader.end().map(|()| node))
             .map_err(|error| malformed(format!("the body is not JSON as expected: {error}")))?;
@@ -66,30 +67,36 @@ impl Node {
     }
 }
 
-/// Reads a value at some depth of nesting.
+/// Reads a value at some depth of nesting, counting it among all values of the document.
 #[derive(Clone, Copy)]
-struct Seed {
+struct Seed<'a> {
     depth: usize,
+    values: &'a Cell<usize>,
 }
 
-impl Seed {
+impl Seed<'_> {
+    /// What an array or object reads its members with.
     fn deeper<E: Error>(self) -> Result<Self, E> {
         if self.depth == limits::JSON_DEPTH_MAX {
             return Err(E::custom(format_args!("nested deeper than {} levels", limits::JSON_DEPTH_MAX)));
         }
-        Ok(Self { depth: self.depth + 1 })
+        Ok(Self { depth: self.depth + 1, ..self })
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Seed {
+impl<'de> DeserializeSeed<'de> for Seed<'_> {
     type Value = Node;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Node, D::Error> {
+        self.values.set(self.values.get() + 1);
+        if self.values.get() > limits::JSON_VALUES_MAX {
+            return Err(D::Error::custom(format_args!("more than {} values", limits::JSON_VALUES_MAX)));
+        }
         deserializer.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for Seed {
+impl<'de> Visitor<'de> for Seed<'_> {
     type Value = Node;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

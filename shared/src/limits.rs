@@ -15,6 +15,8 @@ pub const BATCH_BRIEFS_MAX: usize = 64;
 pub const CHECK_BODY_BYTES_MAX: usize = 256 * 1024;
 /// Deepest nesting of JSON in a request. A brief uses 3 levels, a batch 5.
 pub const JSON_DEPTH_MAX: usize = 8;
+/// Most values in one JSON document, nested ones included: 64 of the largest briefs, of 154 values each, stay below.
+pub const JSON_VALUES_MAX: usize = 16 * 1024;
 /// Most field errors that one problem document lists.
 pub const FIELD_ERRORS_MAX: usize = 32;
 /// Longest piece of the client's own text that an error repeats, in characters.

@@ -82,12 +82,12 @@ pub fn clean(raw: &str, rule: TextRule) -> Result<String, TextError> {
         }
     }
     // Normalising can make a text longer (U+0344 becomes two characters), so its bytes are counted again.
-    let text: String = unified.nfc().collect();
+    let text = if unified.is_ascii() { unified } else { unified.nfc().collect() };
     check_bytes(&text, rule)?;
     if text.is_empty() {
         return Err(TextError::Empty);
     }
-    let counted = text.graphemes(true).count();
+    let counted = graphemes(&text);
     if counted > rule.graphemes_max {
         return Err(TextError::TooLong { counted, limit: rule.graphemes_max });
     }
@@ -97,6 +97,11 @@ pub fn clean(raw: &str, rule: TextRule) -> Result<String, TextError> {
 fn check_bytes(text: &str, rule: TextRule) -> Result<(), TextError> {
     let (counted, limit) = (text.len(), rule.bytes_max());
     if counted > limit { Err(TextError::TooManyBytes { counted, limit }) } else { Ok(()) }
+}
+
+/// How many grapheme clusters a text has (UAX 29). In ASCII only CR and LF can join.
+pub(crate) fn graphemes(text: &str) -> usize {
+    if text.is_ascii() && !text.contains('\r') { text.len() } else { text.graphemes(true).count() }
 }
 
 /// Characters that no text of a request may hold: controls, line and paragraph separators, bidirectional
@@ -112,6 +117,9 @@ pub fn is_refused(character: char) -> bool {
 /// A text folded for comparison: NFKC, full case folding, one apostrophe and one hyphen, and without characters that
 /// are not seen.
 pub fn fold(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
     let seen = text.chars().filter(|&character| !is_ignorable(character)).map(|character| match character {
         '\u{2018}' | '\u{2019}' | '\u{2BC}' => '\'',
         '\u{2010}' | '\u{2011}' => '-',

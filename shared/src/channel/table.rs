@@ -17,6 +17,7 @@ const fn one(name: &'static str, limit: usize, unit: Unit) -> Field {
         forbidden: &[],
         emoji_forbidden: false,
         distinct: false,
+        hashtag: false,
         word_repeats_max: None,
     }
 }
@@ -83,7 +84,7 @@ pub static CHANNELS: &[Channel] = &[
     channel(
         "instagram",
         "Instagram post",
-        &[one("caption", 2200, Utf16), many("hashtags", (0, 5), 60, Utf16)],
+        &[one("caption", 2200, Utf16), Field { hashtag: true, ..many("hashtags", (0, 5), 60, Utf16) }],
     ),
     Channel { aliases: &["twitter"], ..channel("x", "Post on X", &[one("post", 280, XWeighted)]) },
     channel(

@@ -60,7 +60,7 @@ impl Facts {
     }
 
     /// Whether the brief states the number. "One" is no claim: it counts scores, days and list items.
-    fn states(&self, found: &Found) -> bool {
+    pub(crate) fn states(&self, found: &Found) -> bool {
         found.values.iter().any(|value| {
             let as_time = value.split_once(':').and_then(|(hour, minute)| time_with_point(hour, minute));
             value == "1"

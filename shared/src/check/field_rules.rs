@@ -35,6 +35,9 @@ pub(super) fn check(field: &Field, pieces: &[Piece<'_>], source: Option<&Brief>,
     if field.distinct {
         distinct(field, pieces, checks);
     }
+    if field.hashtag {
+        each(Rule::Hashtag, field.name, pieces, checks, |piece| not_a_hashtag(piece.text));
+    }
     if let Some(limit) = field.word_repeats_max {
         word_repeats(limit, pieces, checks);
     }
@@ -100,6 +103,21 @@ fn forbidden(field: &Field, text: &str) -> Option<String> {
         return Some(format!("holds \"{found}\""));
     }
     (field.emoji_forbidden && text::holds_emoji(text)).then(|| "holds an emoji".to_owned())
+}
+
+fn not_a_hashtag(text: &str) -> Option<String> {
+    let Some(tag) = text.strip_prefix('#') else { return Some("does not begin with #".to_owned()) };
+    let stray = tag.chars().find(|&character| {
+        let mark = unicode_normalization::char::is_combining_mark(character);
+        !(character.is_alphanumeric()
+            || mark
+            || character == '_'
+            || text::holds_emoji(character.encode_utf8(&mut [0; 4])))
+    });
+    match stray {
+        Some(stray) => Some(format!("holds \"{stray}\"")),
+        None => tag.chars().all(char::is_numeric).then(|| "holds no letter".to_owned()),
+    }
 }
 
 fn distinct(field: &Field, pieces: &[Piece<'_>], checks: &mut Vec<Check>) {

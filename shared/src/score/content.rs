@@ -68,10 +68,8 @@ impl Source {
             true_weight += if holds { of } else { 0.0 };
         };
         for text in fields.iter().flat_map(|(_, texts)| texts) {
-            let prepared = numbers::prepare(text);
-            for number in numbers::numbers(&prepared) {
-                let written = &prepared[number.span.0..number.span.1];
-                count(self.facts.invented_number(written).is_none(), CLAIM_WEIGHT);
+            for number in numbers::numbers(&numbers::prepare(text)) {
+                count(self.facts.states(&number), CLAIM_WEIGHT);
             }
             if self.facts.invented_price(text).is_some() || self.facts.invented_address(text).is_some() {
                 count(false, CLAIM_WEIGHT);

@@ -326,6 +326,14 @@ fn nesting_is_bounded() {
 }
 
 #[test]
+fn the_number_of_values_is_bounded() {
+    let list = |items: usize| format!("[{}0]", "0,".repeat(items - 1));
+    let code = |items: usize| refused_bytes(list(items).as_bytes()).code;
+    assert_eq!(code(limits::JSON_VALUES_MAX - 1), Code::InvalidField, "the list is a value too");
+    assert_eq!(code(limits::JSON_VALUES_MAX), Code::MalformedJson);
+}
+
+#[test]
 fn the_body_is_bounded() {
     let mut body = serde_json::to_vec(&smallest()).unwrap();
     body.resize(limits::BODY_BYTES_MAX, b' ');

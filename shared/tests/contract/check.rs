@@ -12,7 +12,11 @@ use crate::sample::{brief, faults, faults_of, set, smallest, with};
 /// A text of exactly so many units, unlike the text of another number.
 fn exactly(field: &Field, length: usize, number: usize) -> String {
     let mark = char::from(b'a' + number as u8);
-    let text = mark.to_string().repeat(length);
+    let text = if field.hashtag {
+        format!("#{}", mark.to_string().repeat(length - 1))
+    } else {
+        mark.to_string().repeat(length)
+    };
     assert_eq!(field.unit.count(&text), length);
     text
 }
@@ -125,6 +129,13 @@ fn the_special_rules_of_channels_hold() {
     assert_eq!(faults("google_pmax", pmax), [(Rule::LengthShortest, "description".into())]);
     let short = faults("product_description", json!({"text": "x".repeat(299)}));
     assert_eq!(short, [(Rule::LengthMin, "text".into())]);
+}
+
+#[test]
+fn a_hashtag_is_one_word_behind_its_sign() {
+    let tag = |tag: &str| faults("instagram", json!({"caption": "a", "hashtags": [tag]})).len();
+    assert_eq!(["#Bread", "#crème_brûlée", "#パン", "#24hours", "#नमस्ते", "#party🎉"].map(tag), [0; 6]);
+    assert_eq!(["Bread", "#", "#two words", "#a-b", "#24", "#a#b", "##a"].map(tag), [1; 7]);
 }
 
 #[test]
@@ -252,6 +263,21 @@ fn prices_and_percentages_stand_in_the_brief_with_their_sign() {
     for (description, post) in invented {
         assert_eq!(grounded(description, post), [Rule::GroundedPrices], "{post:?} from {description:?}");
     }
+}
+
+#[test]
+fn what_the_brand_avoids_or_published_before_states_no_facts() {
+    let mut body = with("/channel", json!("x"));
+    set(
+        &mut body,
+        "/brand",
+        json!({"do": ["Name the 3 farms"], "dont": ["Promise 24 hours"], "examples": ["Only $9"]}),
+    );
+    let brief = brief(&body);
+    assert_eq!(faults_of(&brief, json!({"post": "From 3 farms"})), []);
+    assert_eq!(faults_of(&brief, json!({"post": "In 24 hours"})), [(Rule::GroundedNumbers, "post".into())]);
+    let price = [(Rule::GroundedNumbers, "post".into()), (Rule::GroundedPrices, "post".into())];
+    assert_eq!(faults_of(&brief, json!({"post": "Only $9"})), price);
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod count;
 mod event;
 mod pairs;
 mod problem;
+mod purity;
 mod rate;
 mod sample;
 mod score;
