@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use adlib_shared::limits::VARIANTS_MAX;
 
+use crate::model::quantize::Quantize;
 use error::SettingsError;
 use logs::LogSettings;
 use model_source::ModelSource;
@@ -26,7 +27,7 @@ pub const THREADS: RangeInclusive<usize> = 1..=512;
 /// Tokens of one sequence: prompt and answer together.
 pub const CONTEXT_TOKENS: RangeInclusive<usize> = 256..=1_048_576;
 /// Tokens the KV pool may hold when it is sized by hand.
-pub const KV_TOKENS: RangeInclusive<usize> = 256..=67_108_864;
+pub const KV_TOKENS: RangeInclusive<usize> = 256..=16_777_216;
 /// Share of the machine's memory that weights and KV pool may take together.
 pub const MEMORY_USAGE: RangeInclusive<f64> = 0.05..=0.95;
 /// Tokens of one engine step.
@@ -91,15 +92,6 @@ pub enum KvSize {
     MemoryShare(f64),
 }
 
-/// Formats that weights can be converted to at load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quantize {
-    /// Groups of 32 with an f16 scale, 8 bits a weight.
-    Int8,
-    /// Groups of 32 with an f16 scale and minimum, 4 bits a weight.
-    Int4,
-}
-
 /// Bounds of the HTTP side.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
@@ -150,11 +142,7 @@ impl EngineSettings {
             let allowed = format!("at least context_max, which is {context_max}");
             raw.refuse("kv_tokens", &tokens.to_string(), &allowed);
         }
-        let quantize = raw.parsed("quantize", "int8 or int4", |text| match text {
-            "int8" => Some(Quantize::Int8),
-            "int4" => Some(Quantize::Int4),
-            _ => None,
-        });
+        let quantize = raw.parsed("quantize", "int8 or int4", |text| text.parse().ok());
         Self {
             threads,
             context_max,

@@ -6,7 +6,8 @@ use clap::Parser;
 use super::flags::Cli;
 use super::raw::{Environment, NAMES, Raw};
 use super::secret::HopSecrets;
-use super::{KvSize, Quantize, Settings};
+use super::{KvSize, Settings};
+use crate::model::quantize::Quantize;
 
 /// A folder that serves as a model path, so that only the setting under test can be wrong.
 struct Given {
