@@ -12,7 +12,6 @@ mod count;
 mod event;
 mod pairs;
 mod problem;
-mod purity;
 mod rate;
 mod sample;
 mod score;

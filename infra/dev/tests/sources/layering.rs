@@ -44,7 +44,8 @@ const ABSENCES: [Absence; 7] = [
         promise: "shared has no randomness",
         within: &["shared/src"],
         except: &[],
-        words: &["rand", "getrandom", "fastrand"],
+        // The standard hash tables draw their keys at random.
+        words: &["rand", "getrandom", "fastrand", "HashMap", "HashSet"],
     },
     Absence {
         promise: "the engine knows no HTTP and no Redis",
