@@ -1,5 +1,7 @@
 //! The hop to the origin: every request is signed, bounded in time, and carries what lets it be traced.
 
+use std::time::{Duration, Instant};
+
 use adlib_shared::problem::Code;
 use adlib_shared::signature::{self, Parts, SignatureError, Signed};
 use bytes::Bytes;
@@ -8,11 +10,14 @@ use http::{Method, Request, Response};
 
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::log;
 use crate::settings::{Settings, Timeouts};
-use crate::world::{Incoming, World};
+use crate::world::{Incoming, SendError, World};
 
 /// In whose name the edge asks where it asks for itself; no tenant can have this name.
 pub const NO_TENANT: &str = "-";
+/// How soon a connection has to break for the origin to be asked again.
+pub const RETRY_WITHIN: Duration = Duration::from_secs(1);
 /// Longest `tracestate` that is passed on, in bytes (W3C Trace Context, section 3.3.1.5).
 pub const TRACE_STATE_BYTES_MAX: usize = 512;
 
@@ -48,6 +53,9 @@ enum HopError {
 impl Ask<'_> {
     /// Sends it and returns at the head of the answer, whatever its status.
     ///
+    /// Every route of the origin may be asked twice. A connection that breaks at once is most likely one that was kept
+    /// open while the origin restarted, so a second is tried.
+    ///
     /// # Errors
     /// `origin_unavailable`, `deadline_exceeded` or `origin_failed` where there is no answer.
     pub async fn send<W: World>(
@@ -56,17 +64,33 @@ impl Ask<'_> {
         settings: &Settings,
         call: &Call,
     ) -> Result<Response<Incoming>, Failure> {
-        let timeouts = self.timeouts;
-        let nonce = format!("{:032x}", world.entropy());
-        let request = self.into_request(settings, call, &nonce).map_err(|error| {
-            Failure::new(Code::Internal, "the request to the origin cannot be made").because(error)
-        })?;
-        Ok(world.send(request, timeouts).await?)
+        let began = Instant::now();
+        let first = world.send(self.request(world, settings, call)?, self.timeouts).await;
+        match first {
+            Err(SendError::Broken(cause)) if began.elapsed() < RETRY_WITHIN => {
+                log::warn(&call.id, format_args!("the origin is asked again: {cause}"));
+                Ok(world.send(self.request(world, settings, call)?, self.timeouts).await?)
+            }
+            first => Ok(first?),
+        }
     }
 
-    fn into_request(self, settings: &Settings, call: &Call, nonce: &str) -> Result<Request<Bytes>, HopError> {
+    /// The request, signed with a nonce of its own.
+    fn request<W: World>(
+        &self,
+        world: &W,
+        settings: &Settings,
+        call: &Call,
+    ) -> Result<Request<Bytes>, Failure> {
+        let nonce = format!("{:032x}", world.entropy());
+        self.sign(settings, call, &nonce).map_err(|error| {
+            Failure::new(Code::Internal, "the request to the origin cannot be made").because(error)
+        })
+    }
+
+    fn sign(&self, settings: &Settings, call: &Call, nonce: &str) -> Result<Request<Bytes>, HopError> {
         let Self { method, route, tenant, accept, body, timeouts: _ } = self;
-        let digest = signature::content_digest(&body);
+        let digest = signature::content_digest(body);
         let parts = Parts {
             method: method.as_str(),
             path: route,
@@ -77,10 +101,10 @@ impl Ask<'_> {
         let Signed { input, signature } = signature::sign(&settings.hop_secret, &parts, call.now_s(), nonce)?;
         let mut request = Request::builder()
             .uri(settings.origin_url.join(route))
-            .header(ACCEPT, accept)
+            .header(ACCEPT, *accept)
             .header(CONTENT_LENGTH, body.len())
             .header(signature::CONTENT_DIGEST, &digest)
-            .header(signature::TENANT, tenant)
+            .header(signature::TENANT, *tenant)
             .header(signature::REQUEST_ID, call.id.as_str())
             .header(signature::SIGNATURE_INPUT, input)
             .header(signature::SIGNATURE, signature)
@@ -88,7 +112,7 @@ impl Ask<'_> {
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }
-        let mut request = request.body(body)?;
+        let mut request = request.body(body.clone())?;
         trace(call.headers(), request.headers_mut());
         Ok(request)
     }

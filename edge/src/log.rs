@@ -1,5 +1,8 @@
 //! What the operator reads: one JSON object a line on standard error. Nothing of a brief, a copy or a key is logged.
 
+use std::io::Write;
+
+use adlib_shared::problem::Code;
 use serde::Serialize;
 
 use crate::failure::Failure;
@@ -17,7 +20,8 @@ struct Line<'a> {
 
 /// Logs a failure that is not the client's: it has a cause, or a status of 500 and above.
 pub fn failure(id: &RequestId, failure: &Failure) {
-    if failure.cause.is_none() && failure.problem.status() < 500 {
+    let asked_for = failure.problem.status() < 500 || failure.problem.code == Code::OnlyIfCached;
+    if failure.cause.is_none() && asked_for {
         return;
     }
     let message = failure.cause.as_deref().unwrap_or(&failure.problem.detail);
@@ -37,6 +41,12 @@ pub fn warn(id: &RequestId, message: impl std::fmt::Display) {
 
 fn write(line: &Line<'_>) {
     if let Ok(line) = serde_json::to_string(line) {
-        eprintln!("{line}");
+        if cfg!(test) {
+            // The test harness captures this, and shows it where a test fails.
+            eprintln!("{line}");
+        } else {
+            // Unlike eprintln!, this does not panic where nobody reads.
+            let _ = writeln!(std::io::stderr(), "{line}");
+        }
     }
 }

@@ -201,4 +201,14 @@ mod tests {
         bytes[84..88].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(Entry::decode(&bytes), Err(EntryError::Header));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_an_entry_or_an_error(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..300)) {
+            proptest::prop_assert!(Entry::decode(&bytes).is_err());
+            let mut bytes = bytes;
+            bytes.splice(0..0, *b"ADL1\x01\0\0\0");
+            proptest::prop_assert!(Entry::decode(&bytes).is_err());
+        }
+    }
 }

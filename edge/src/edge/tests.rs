@@ -1,7 +1,8 @@
 //! What holds for every request: who is let in, what a reply carries, and what becomes of bad input.
 
 use adlib_shared::limits::BODY_BYTES_MAX;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::harness::{Answered, Harness, brief, key};
@@ -228,4 +229,53 @@ fn readiness_is_the_origins_and_names_its_reasons() {
     assert_eq!(ready(), (503, json!({ "ready": false, "reasons": ["the origin is not ready"] })));
     harness.world().expect_body(200, "application/json", r#"{"ready":true,"reasons":[]}"#);
     assert_eq!(ready(), (200, json!({ "ready": true, "reasons": [] })));
+}
+
+/// The headers that the edge reads.
+const READ: [&str; 12] = [
+    "accept",
+    "authorization",
+    "cache-control",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "if-none-match",
+    "origin",
+    "spin-client-addr",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+];
+
+fn header_values() -> impl Strategy<Value = Vec<(&'static str, Vec<u8>)>> {
+    let bytes = prop::collection::vec(prop_oneof![9 => 0x20..0x7f_u8, 1 => 0x80..=0xff_u8], 0..60);
+    prop::collection::vec((prop::sample::select(&READ[..]), bytes), 0..8)
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_in_a_whole_reply_goes_out(
+        method in prop::sample::select(&["GET", "POST", "HEAD", "OPTIONS", "PUT", "ODD"][..]),
+        path in prop_oneof![
+            Just("/v1/copy".to_owned()), Just("/v1/check".to_owned()), Just("/v1/models".to_owned()), "/[!-~&&[^#]]{0,20}",
+        ],
+        headers in header_values(),
+        has_key in any::<bool>(),
+        body in prop_oneof![prop::collection::vec(any::<u8>(), 0..400), "[{\\[\"a:1,\\]}]{0,60}".prop_map(String::into_bytes)],
+    ) {
+        let harness = Harness::with(&[("cors_origins", "https://app.example")]);
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(name, HeaderValue::from_bytes(&value).expect("no control characters"));
+        }
+        if has_key {
+            let key = format!("Bearer {}", key().expose());
+            request = request.header("authorization", key).header("content-type", "application/json");
+        }
+        let Ok(request) = request.body(body.into()) else { return Ok(()) };
+        let answered = harness.send(request);
+        prop_assert!(answered.body.is_ok());
+        prop_assert_ne!(answered.status, StatusCode::INTERNAL_SERVER_ERROR);
+        prop_assert!(!answered.header("x-request-id").is_empty());
+    }
 }

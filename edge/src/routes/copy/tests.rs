@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::harness::{Answered, Harness, brief, written};
+use crate::world::SendError;
 
 const MODEL: &str = "sha256:one";
 
@@ -226,6 +227,21 @@ fn an_origin_that_is_away_is_named_as_such() {
     );
     assert!(!answered.json().to_string().contains("scripted"), "the cause is for the log");
     assert_eq!(answered.header("retry-after"), "2");
+}
+
+#[test]
+fn a_connection_that_breaks_at_once_is_tried_again_but_only_once() {
+    for (failures, status) in [(1, 200), (2, 502)] {
+        let harness = Harness::new();
+        harness.expect_model(MODEL);
+        for _ in 0..failures {
+            harness.world().expect(Err(SendError::Broken("reset".into())));
+        }
+        harness.expect_copy(&written(MODEL));
+        assert_eq!(harness.copy(&[], &brief()).status.as_u16(), status);
+        let asked = harness.world().sent().len();
+        assert_eq!(asked, 3, "the model, and two tries");
+    }
 }
 
 #[test]
