@@ -80,10 +80,11 @@ const STACK: [&[&str]; 8] =
 const LEAVES: [&str; 5] = ["settings", "telemetry", "tokenizer", "model::config", "model::tensors"];
 
 /// The project's packages, and those of its packages that each may use.
-const PACKAGES: [(&str, &[&str]); 7] = [
+const PACKAGES: [(&str, &[&str]); 8] = [
     ("adlib-shared", &[]),
     ("adlib-edge", &["adlib-shared"]),
     ("adlib-edge-host", &["adlib-shared"]),
+    ("adlib-edge-host-guest", &[]),
     ("adlib-origin", &["adlib-shared"]),
     ("adlib-dev", &["adlib-shared"]),
     ("adlib-tests", &["adlib-shared", "adlib-origin", "adlib-edge-host"]),

@@ -1,0 +1,9 @@
+//! The host with a real component in it: `tests/guest`, built for `wasm32-wasip2` by the harness.
+
+mod harness;
+
+mod lifecycle;
+mod limits;
+mod outbound;
+mod requests;
+mod stores;
