@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use adlib_shared::brief::Brief;
 use adlib_shared::check::{self, Rule, Terms};
 use adlib_shared::copy::Fields;
+use adlib_shared::score::Scorer;
 use serde_json::Value;
 
 /// Pairs that break a rule which the oracle does not have: a made-up mail address, a text shorter than the channel asks.
@@ -49,4 +50,35 @@ fn every_pair_holds() {
         }
     }
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
+fn a_briefs_own_copy_scores_higher_than_that_of_another_brief() {
+    let rows = rows("pairs-");
+    let read = |place: &str, row: &Value| {
+        (brief(place, row), serde_json::from_value::<Fields>(row["copy"].clone()).unwrap())
+    };
+    let pairs: Vec<(Brief, Fields)> = rows.iter().map(|(place, row)| read(place, row)).collect();
+    let (mut compared, mut higher, mut faithful) = (0, 0, 0.0);
+    for (at, (brief, own)) in pairs.iter().enumerate().step_by(5) {
+        let other = pairs[at + 1..]
+            .iter()
+            .find(|(other, _)| other.channel == brief.channel && other.product.name != brief.product.name);
+        let Some((_, other)) = other else { continue };
+        let scorer = Scorer::new(brief);
+        compared += 1;
+        higher += usize::from(scorer.score(own).total > scorer.score(other).total);
+        faithful += scorer.score(own).faithfulness;
+    }
+    assert!(compared > 400 && higher * 100 >= compared * 99, "{higher} of {compared}");
+    assert!(faithful / compared as f32 > 0.7, "{}", faithful / compared as f32);
+}
+
+#[test]
+fn every_brief_of_the_evaluation_is_valid() {
+    let rows = rows("briefs");
+    assert!(rows.len() > 90, "only {} briefs were found", rows.len());
+    for (place, row) in rows {
+        brief(&place, &row);
+    }
 }
