@@ -119,8 +119,8 @@ impl Drop for Inner {
         if let Some(usage) = usage {
             metrics::count_tokens(&usage);
         }
-        if is_probe(route) && status == Some(200) {
-            return;
+        if is_probe(route) {
+            return tracing::debug!(method, route, status, request_id, "probe");
         }
         tracing::info!(
             method,
@@ -140,7 +140,7 @@ impl Drop for Inner {
     }
 }
 
-/// Probes and scrapes come every few seconds; they are counted, and logged only where something is wrong.
+/// Probes and scrapes come every few seconds: they are counted like any request, but fill no log.
 fn is_probe(route: &str) -> bool {
     matches!(route, "/healthz" | "/readyz" | "/metrics")
 }

@@ -4,6 +4,7 @@ use adlib_shared::signature::Secret;
 use clap::Parser;
 
 use super::flags::Cli;
+use super::model_source::{DEFAULT_MODEL, ModelSource};
 use super::raw::{Environment, NAMES, Raw};
 use super::secret::HopSecrets;
 use super::{KvSize, Settings};
@@ -153,11 +154,37 @@ fn a_secret_is_read_from_its_file_without_the_line_break() {
 #[test]
 fn a_hub_name_is_taken_where_no_such_path_exists() {
     let settings = Given::new().read(&["--model", "HuggingFaceTB/SmolLM2-135M-Instruct"]).unwrap();
-    assert_eq!(
-        settings.model,
-        super::model_source::ModelSource::Hub("HuggingFaceTB/SmolLM2-135M-Instruct".to_owned())
-    );
+    assert_eq!(settings.model, ModelSource::Hub("HuggingFaceTB/SmolLM2-135M-Instruct".to_owned()));
     Given::new().refused(&["--model", "a/b/c"], &["model", "\"a/b/c\""]);
+}
+
+#[test]
+fn the_default_model_is_looked_for_in_the_user_s_cache() {
+    let given = Given::new();
+    let cache = given.folder.path().to_owned();
+    let mut given = given.variable("XDG_CACHE_HOME", cache.to_str().unwrap());
+    given.environment.remove("ADLIB_MODEL");
+    let path = cache.join("adlib/models").join(DEFAULT_MODEL);
+    given.refused(&["--no-adapter"], &["model", path.to_str().unwrap(), "cargo dev up"]);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, b"GGUF").unwrap();
+    assert_eq!(given.read(&["--no-adapter"]).unwrap().model, ModelSource::Path(path));
+    given.environment.remove("XDG_CACHE_HOME");
+    given.refused(&["--no-adapter"], &["model", "neither XDG_CACHE_HOME nor HOME"]);
+}
+
+#[test]
+fn adapters_are_merged_in_the_order_given() {
+    let given = Given::new();
+    let folders = ["voice", "brand"].map(|name| {
+        let folder = given.folder.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("adapter_config.json"), b"{}").unwrap();
+        folder
+    });
+    let [voice, brand] = folders.each_ref().map(|folder| folder.to_str().unwrap());
+    assert_eq!(given.read(&["--adapter", voice, "--adapter", brand]).unwrap().adapters, folders);
+    given.refused(&["--adapter", voice, "--no-adapter"], &["no_adapter", "not both"]);
 }
 
 #[test]

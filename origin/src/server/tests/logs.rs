@@ -48,7 +48,7 @@ impl Log {
 #[tokio::test]
 async fn a_request_is_one_line_that_tells_everything_but_the_brief() {
     let log = Log::default();
-    let settings = LogSettings { format: LogFormat::Json, filter: "trace".to_owned() };
+    let settings = LogSettings { format: LogFormat::Json, filter: "info".to_owned() };
     let _logging = tracing::subscriber::set_default(telemetry::log(&settings, log.clone()));
     let server = Running::writing().await;
     let mut brief = brief();
