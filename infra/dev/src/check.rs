@@ -15,7 +15,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     ensure_cargo_deny(workspace)?;
     let checks: [(&str, &[&str]); 5] = [
         ("formatting", &["fmt", "--all", "--check"]),
-        ("lints", &["clippy", "--workspace", "--exclude", "adlib-edge", "--all-targets", "--locked"]),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--locked"]),
         (
             "lints of the edge component",
             &["clippy", "--package", "adlib-edge", "--target", WASM_TARGET, "--locked"],
