@@ -77,7 +77,8 @@ const ABSENCES: [Absence; 7] = [
 const STACK: [&[&str]; 8] =
     [&["main"], &["server"], &["api"], &["copy"], &["jobs", "cache"], &["engine"], &["model"], &["backend"]];
 /// What every module of the origin may use.
-const LEAVES: [&str; 5] = ["settings", "telemetry", "tokenizer", "model::config", "model::tensors"];
+const LEAVES: [&str; 6] =
+    ["settings", "telemetry", "tokenizer", "model::config", "model::quantize", "model::tensors"];
 
 /// The project's packages, and those of its packages that each may use.
 const PACKAGES: [(&str, &[&str]); 8] = [
