@@ -10,3 +10,4 @@ pub mod model;
 pub mod server;
 pub mod settings;
 pub mod telemetry;
+pub mod tokenizer;

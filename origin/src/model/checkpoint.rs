@@ -3,14 +3,16 @@
 mod fingerprint;
 mod weights;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::config::ModelConfig;
 use super::load_error::LoadError;
+use super::lora::{self, Lora};
 use super::quantize::Quantize;
 use super::slot::{Part, Slot};
 use super::stored_tensor::TensorError;
 use super::tensors::{LayerTensors, Matrix};
+use crate::tokenizer::Tokenizer;
 use fingerprint::Fingerprint;
 use weights::Weights;
 
@@ -19,6 +21,7 @@ use weights::Weights;
 #[derive(Debug)]
 pub struct Checkpoint {
     weights: Weights,
+    adapters: Vec<Lora>,
     config: ModelConfig,
     quantize: Option<Quantize>,
     id: String,
@@ -30,13 +33,19 @@ impl Checkpoint {
     /// Opens a GGUF file and the adapters' folders, and checks the names and shapes of all tensors.
     pub fn open<P: AsRef<Path>>(path: impl AsRef<Path>, adapters: &[P]) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let _ = adapters;
         let (weights, config) = Weights::open(path)?;
+        let adapters = adapters
+            .iter()
+            .map(|folder| Lora::open(folder.as_ref(), &config))
+            .collect::<Result<Vec<_>, _>>()?;
+        let files: Vec<PathBuf> =
+            weights.files().into_iter().chain(adapters.iter().flat_map(Lora::files)).collect();
         let checkpoint = Self {
             id: weights.id(),
             languages: weights.languages()?,
-            fingerprint: Fingerprint::start(&[path.to_path_buf()])?,
+            fingerprint: Fingerprint::start(files)?,
             quantize: None,
+            adapters,
             weights,
             config,
         };
@@ -64,6 +73,11 @@ impl Checkpoint {
     /// Languages the model was made for, as lower-case codes; English where the file names none.
     pub fn languages(&self) -> &[String] {
         &self.languages
+    }
+
+    /// The tokenizer with the chat template.
+    pub fn tokenizer(&self) -> Result<Tokenizer, LoadError> {
+        self.weights.tokenizer(self.config.vocab)
     }
 
     /// `sha256:` and the hash over the weights, the adapters and the conversion; waits until it is computed.
@@ -114,17 +128,19 @@ impl Checkpoint {
 
     fn matrix(&self, slot: Slot) -> Result<Matrix, LoadError> {
         let stored = self.weights.require(slot)?;
-        let matrix = stored.matrix().map_err(LoadError::tensor(self.weights.path()))?;
-        let matrix = match self.quantize {
-            None => matrix,
-            Some(format) => {
-                let format = if matches!(slot, Slot::Layer(..)) { format } else { Quantize::Int8 };
-                matrix.quantized(format).map_err(|cause| {
-                    let name = stored.name.into();
-                    LoadError::tensor(self.weights.path())(TensorError::Group { name, cause })
-                })?
-            }
+        let mut matrix = stored.matrix().map_err(LoadError::tensor(self.weights.path()))?;
+        let out_of_range = |cause| {
+            LoadError::tensor(self.weights.path())(TensorError::Group { name: stored.name.into(), cause })
         };
+        let deltas = self.adapters.iter().filter_map(|adapter| adapter.delta(slot).transpose());
+        let deltas = deltas.collect::<Result<Vec<_>, _>>()?;
+        if !deltas.is_empty() {
+            matrix = lora::merge(&matrix, &deltas).map_err(out_of_range)?;
+        }
+        if let Some(format) = self.quantize {
+            let format = if matches!(slot, Slot::Layer(..)) { format } else { Quantize::Int8 };
+            matrix = matrix.quantized(format).map_err(out_of_range)?;
+        }
         self.weights.release(slot);
         Ok(matrix)
     }

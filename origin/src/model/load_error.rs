@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::config::ConfigError;
 use super::gguf::GgufError;
+use super::lora::AdapterError;
 use super::stored_tensor::TensorError;
+use crate::tokenizer::TokenizerError;
 
 /// Why a model could not be loaded. The text names the file and what is wrong in it.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +49,46 @@ pub enum LoadError {
         /// What is wrong.
         cause: TensorError,
     },
+    /// The file breaks the safetensors format.
+    #[error("{}: {cause}", path.display())]
+    Safetensors {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: safetensors::SafeTensorError,
+    },
+    /// The file is not JSON, or lacks a setting, or has one of a wrong type.
+    #[error("{}: {cause}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: serde_json::Error,
+    },
+    /// A file that is read as a whole is too large for that.
+    #[error("{} is larger than {bytes_max} bytes", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Allowed.
+        bytes_max: u64,
+    },
+    /// The adapter does not fit the model.
+    #[error("adapter {}: {cause}", path.display())]
+    Adapter {
+        /// The adapter's folder.
+        path: PathBuf,
+        /// What is wrong.
+        cause: AdapterError,
+    },
+    /// The vocabulary or the chat template cannot be used.
+    #[error("{}: {cause}", path.display())]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        cause: TokenizerError,
+    },
 }
 
 impl LoadError {
@@ -63,6 +105,11 @@ impl LoadError {
     /// Adds the path to a configuration error.
     pub(crate) fn config(path: &Path) -> impl FnOnce(ConfigError) -> Self {
         move |cause| Self::Config { path: path.to_path_buf(), cause }
+    }
+
+    /// Adds the path to a tokenizer's error.
+    pub(crate) fn tokenizer(path: &Path) -> impl FnOnce(TokenizerError) -> Self {
+        move |cause| Self::Tokenizer { path: path.to_path_buf(), cause }
     }
 
     /// Adds the path to a tensor error.

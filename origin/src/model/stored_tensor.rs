@@ -70,6 +70,20 @@ pub enum TensorError {
         /// Its name in the file.
         name: String,
     },
+    /// Two files hold it.
+    #[error("tensor {name} stands twice")]
+    Duplicate {
+        /// Its name in the files.
+        name: String,
+    },
+    /// A type that is not read.
+    #[error("tensor {name}: type {dtype} is not supported; F32, F16 and BF16 are")]
+    Type {
+        /// Its name in the file.
+        name: String,
+        /// Its type there.
+        dtype: String,
+    },
     /// The hyperparameters ask for another shape.
     #[error("tensor {name}: shape {found:?} does not fit the configuration, which needs {expected:?}")]
     Shape {

@@ -1,6 +1,7 @@
 //! The loader's tests: from files to tensors and tokens, against references that others computed.
 
 mod default_model;
+mod default_tokenizer;
 
 use std::path::PathBuf;
 

@@ -27,11 +27,10 @@ pub(super) struct Fingerprint {
 
 impl Fingerprint {
     /// Begins to hash the files.
-    pub(super) fn start(files: &[PathBuf]) -> Result<Self, LoadError> {
-        let paths = files.to_vec();
-        let thread = std::thread::Builder::new().name("fingerprint".into()).spawn(move || lines(&paths));
-        let handle =
-            thread.map_err(LoadError::read(files.first().map_or(Path::new(""), PathBuf::as_path)))?;
+    pub(super) fn start(files: Vec<PathBuf>) -> Result<Self, LoadError> {
+        let first = files.first().cloned().unwrap_or_default();
+        let thread = std::thread::Builder::new().name("fingerprint".into()).spawn(move || lines(&files));
+        let handle = thread.map_err(LoadError::read(&first))?;
         Ok(Self { running: Mutex::new(Some(handle)), lines: OnceLock::new() })
     }
 

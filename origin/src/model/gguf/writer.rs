@@ -1,8 +1,11 @@
 //! Writing GGUF files, version 3: for tests and tools.
 
+use half::f16;
+
 use super::value::{ARRAY, BOOL, FLOAT32, INT32, STRING, UINT32};
 use super::{ALIGNMENT_DEFAULT, MAGIC};
 use crate::model::encoding::Encoding;
+use crate::model::tensors::{GROUP, Matrix, MatrixData};
 
 /// A GGUF file in the making.
 #[derive(Debug, Default, Clone)]
@@ -67,6 +70,18 @@ impl Writer {
         self
     }
 
+    /// Adds a matrix in the encoding that keeps its values: F16, BF16, Q8_0 or Q4_1.
+    pub fn matrix(&mut self, name: &str, matrix: &Matrix) -> &mut Self {
+        let (encoding, bytes) = encode(&matrix.data);
+        self.tensor(name, &[matrix.rows, matrix.cols], encoding, bytes)
+    }
+
+    /// Adds an F32 vector.
+    pub fn vector(&mut self, name: &str, values: &[f32]) -> &mut Self {
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        self.tensor(name, &[values.len()], Encoding::F32, bytes)
+    }
+
     /// Removes a key.
     pub fn remove(&mut self, key: &str) -> &mut Self {
         self.pairs.retain(|(other, ..)| other != key);
@@ -105,6 +120,36 @@ impl Writer {
         }
         out.resize(out.len().next_multiple_of(ALIGNMENT_DEFAULT), 0);
         out
+    }
+}
+
+fn encode(data: &MatrixData) -> (Encoding, Vec<u8>) {
+    match data {
+        MatrixData::F16(values) => {
+            (Encoding::F16, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        }
+        MatrixData::Bf16(values) => {
+            (Encoding::Bf16, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        }
+        MatrixData::Int8 { quants, scales } => {
+            let blocks = quants.chunks_exact(GROUP).zip(scales);
+            let block = |(quants, scale): (&[i8], &f16)| {
+                let mut bytes = scale.to_le_bytes().to_vec();
+                bytes.extend(quants.iter().map(|quant| quant.cast_unsigned()));
+                bytes
+            };
+            (Encoding::Q8_0, blocks.flat_map(block).collect())
+        }
+        MatrixData::Int4 { quants, scales, minimums } => {
+            let blocks = quants.chunks_exact(GROUP / 2).zip(scales.iter().zip(minimums));
+            let block = |(quants, (scale, minimum)): (&[u8], (&f16, &f16))| {
+                let mut bytes = scale.to_le_bytes().to_vec();
+                bytes.extend(minimum.to_le_bytes());
+                bytes.extend(quants);
+                bytes
+            };
+            (Encoding::Q4_1, blocks.flat_map(block).collect())
+        }
     }
 }
 
