@@ -6,15 +6,16 @@
 //! bursts up to that number, and for at most [`LAG_MS_MAX`]. What an instance that ends has not yet written is lost.
 
 mod headers;
+mod tally;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use adlib_shared::rate::{Decision, Gcra, State};
-use futures::lock::Mutex;
 
 pub use self::headers::mark;
+use self::tally::Tally;
 use crate::world::{StoreError, World};
 
 /// The period of every limit, in milliseconds.
@@ -27,20 +28,13 @@ pub const LAG_MS_MAX: u64 = 1000;
 pub const CALLERS_MAX: usize = 4096;
 
 /// The limits as one instance counts them.
+///
+/// Requests of one caller that are judged at once do not wait for each other: each reserves its share before it asks
+/// the store, and gives it back if the store shows that the share is not there. (A request that only waits for another
+/// one could not be woken by the runtime.)
 #[derive(Debug, Default)]
 pub struct Limiter {
-    callers: RefCell<HashMap<String, Rc<Mutex<Tally>>>>,
-}
-
-/// What an instance knows about one caller.
-#[derive(Debug, Default)]
-struct Tally {
-    state: State,
-    /// Requests let through since the last visit to the store, and the microseconds by which they moved the state.
-    unwritten: u32,
-    unwritten_us: u64,
-    /// When the store was last asked; `None` before the first time.
-    visited_ms: Option<u64>,
+    callers: RefCell<HashMap<String, Rc<RefCell<Tally>>>>,
 }
 
 impl Limiter {
@@ -55,26 +49,24 @@ impl Limiter {
         now_ms: u64,
     ) -> (Decision, Option<StoreError>) {
         let tally = self.tally(name);
-        // One request of a caller at a time between reading the store and writing it.
-        let mut tally = tally.lock().await;
-        let by_itself = gcra.check(tally.state, now_ms);
-        if !by_itself.allowed {
+        let (by_itself, share) = tally.borrow_mut().reserve(gcra, now_ms);
+        if !by_itself.allowed || tally.borrow().may_lag(gcra, now_ms) {
             return (by_itself, None);
         }
-        if tally.may_lag(gcra, now_ms) {
-            tally.count(by_itself, now_ms);
-            return (by_itself, None);
+        let stored = match read(world, name).await {
+            Ok(stored) => stored,
+            Err(error) => return (by_itself, Some(error)),
+        };
+        let (decision, unwritten) = tally.borrow_mut().merge(stored, share, gcra, now_ms);
+        let Some(unwritten) = unwritten else { return (decision, None) };
+        let written = world.set(name, &unwritten.state.0.to_le_bytes()).await;
+        if written.is_err() {
+            tally.borrow_mut().take_back(unwritten);
         }
-        match tally.visit(world, name, gcra, now_ms).await {
-            Ok(decision) => (decision, None),
-            Err(error) => {
-                tally.count(by_itself, now_ms);
-                (by_itself, Some(error))
-            }
-        }
+        (decision, written.err())
     }
 
-    fn tally(&self, name: &str) -> Rc<Mutex<Tally>> {
+    fn tally(&self, name: &str) -> Rc<RefCell<Tally>> {
         let mut callers = self.callers.borrow_mut();
         if let Some(tally) = callers.get(name) {
             return Rc::clone(tally);
@@ -86,38 +78,11 @@ impl Limiter {
     }
 }
 
-impl Tally {
-    fn may_lag(&self, gcra: Gcra, now_ms: u64) -> bool {
-        let recent = self.visited_ms.is_some_and(|visited| now_ms.saturating_sub(visited) < LAG_MS_MAX);
-        recent && self.unwritten < gcra.burst() / LAG_DIVISOR
-    }
-
-    /// Counts a request without the store.
-    fn count(&mut self, decision: Decision, now_ms: u64) {
-        let before_us = self.state.0.max(now_ms.saturating_mul(1000));
-        self.unwritten_us += decision.new_state.0.saturating_sub(before_us);
-        self.unwritten += 1;
-        self.state = decision.new_state;
-    }
-
-    /// Adds what was counted here to what the store says, judges the request by the sum, and writes it back.
-    async fn visit<W: World>(
-        &mut self,
-        world: &W,
-        name: &str,
-        gcra: Gcra,
-        now_ms: u64,
-    ) -> Result<Decision, StoreError> {
-        let stored =
-            world.get(name).await?.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
-        let due_us = stored.unwrap_or(0).max(now_ms.saturating_mul(1000));
-        let decision = gcra.check(State(due_us.saturating_add(self.unwritten_us)), now_ms);
-        if decision.allowed || self.unwritten > 0 {
-            world.set(name, &decision.new_state.0.to_le_bytes()).await?;
-        }
-        *self = Self { state: decision.new_state, unwritten: 0, unwritten_us: 0, visited_ms: Some(now_ms) };
-        Ok(decision)
-    }
+/// What the store says; a value that is not a state counts as none.
+async fn read<W: World>(world: &W, name: &str) -> Result<State, StoreError> {
+    let stored = world.get(name).await?;
+    let state = stored.and_then(|bytes| Some(State(u64::from_le_bytes(bytes.try_into().ok()?))));
+    Ok(state.unwrap_or_default())
 }
 
 #[cfg(test)]

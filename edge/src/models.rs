@@ -1,12 +1,11 @@
 //! Which model the origin runs: part of every cache key, so that a new model never answers with an old one's copy.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use adlib_shared::catalog::{List, ModelInfo};
 use adlib_shared::problem::Code;
 use bytes::Bytes;
-use futures::lock::Mutex;
 use http::{Method, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -24,17 +23,20 @@ use crate::world::World;
 pub const FRESH_MS: u64 = 5_000;
 /// How long the last known model stands in where the origin does not answer, in milliseconds: a day.
 pub const STALE_MS_MAX: u64 = 24 * 3_600_000;
-/// How long an origin that did not answer is not asked again, in milliseconds.
+/// How long the origin is not asked again while it has not answered, in milliseconds.
 pub const RETRY_AFTER_MS: u64 = 2_000;
 /// Largest list of models, in bytes.
 pub const MODELS_BYTES_MAX: usize = 64 * 1024;
 
 /// What an instance knows about the origin's models.
+///
+/// While one request asks, others take the last known list. None waits for another, because the runtime could not wake
+/// a request that only waits for another one.
 #[derive(Debug, Default)]
 pub struct Models {
-    // Held while the origin is asked, so that one request asks for all.
-    known: Mutex<Option<Rc<Known>>>,
-    failed_ms: Cell<Option<u64>>,
+    known: RefCell<Option<Rc<Known>>>,
+    /// When a request last began to ask.
+    asked_ms: Cell<Option<u64>>,
 }
 
 /// A list of models as the origin gave it. This is also the form in which the instances share it.
@@ -68,43 +70,49 @@ impl Models {
         settings: &Settings,
         call: &Call,
     ) -> Result<Rc<Known>, Failure> {
-        let mut known = self.known.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
-            return Ok(Rc::clone(known));
+        let last =
+            self.known.borrow().clone().filter(|known| known.is_younger_than(STALE_MS_MAX, call.now_ms));
+        let asked =
+            self.asked_ms.get().is_some_and(|asked| call.now_ms.saturating_sub(asked) < RETRY_AFTER_MS);
+        if let Some(last) = last
+            && (asked || last.is_younger_than(FRESH_MS, call.now_ms))
+        {
+            return Ok(last);
         }
-        let name = name(settings);
-        let stored = read(world, &name, call)
-            .await
-            .filter(|stored| known.as_ref().is_none_or(|known| known.asked_ms < stored.asked_ms));
-        if let Some(stored) = stored {
-            *known = Some(Rc::new(stored));
+        self.asked_ms.set(Some(call.now_ms));
+        if let Some(stored) = read(world, &name(settings), call).await {
+            self.remember(stored);
         }
-        if let Some(known) = known.as_ref().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
-            return Ok(Rc::clone(known));
-        }
-        let last = known.clone().filter(|known| known.is_younger_than(STALE_MS_MAX, call.now_ms));
-        let failed =
-            self.failed_ms.get().filter(|failed| call.now_ms.saturating_sub(*failed) < RETRY_AFTER_MS);
-        if let (Some(last), Some(_)) = (&last, failed) {
-            return Ok(Rc::clone(last));
+        let last =
+            self.known.borrow().clone().filter(|known| known.is_younger_than(STALE_MS_MAX, call.now_ms));
+        if let Some(fresh) = last.clone().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
+            return Ok(fresh);
         }
         match ask(world, settings, call).await {
             Ok(fresh) => {
-                self.failed_ms.set(None);
-                write(world, &name, &fresh, call).await;
-                Ok(Rc::clone(known.insert(Rc::new(fresh))))
+                write(world, &name(settings), &fresh, call).await;
+                Ok(self.remember(fresh))
             }
             Err(failure) => {
-                self.failed_ms.set(Some(call.now_ms));
                 log::failure(&call.id, &failure);
                 last.ok_or(failure)
             }
         }
     }
 
+    /// Takes a list in, unless a younger one is known.
+    fn remember(&self, list: Known) -> Rc<Known> {
+        let mut known = self.known.borrow_mut();
+        match known.as_ref().filter(|known| known.asked_ms > list.asked_ms) {
+            Some(younger) => Rc::clone(younger),
+            None => Rc::clone(known.insert(Rc::new(list))),
+        }
+    }
+
     /// Forgets what is known, because an answer came from another model. The store is overwritten by the next list.
     pub async fn forget<W: World>(&self, world: &W, settings: &Settings, id: &RequestId) {
-        *self.known.lock().await = None;
+        self.known.replace(None);
+        self.asked_ms.set(None);
         if let Err(error) = world.delete(&name(settings)).await {
             log::warn(id, error);
         }

@@ -56,6 +56,38 @@ fn requests_at_the_same_moment_in_one_instance_are_counted_one_by_one() {
 }
 
 #[test]
+fn requests_at_the_same_moment_get_what_the_store_has_left() {
+    let (world, gcra) = (Memory::slow(), Gcra::new(PERIOD_MS, 10));
+    let first = Limiter::default();
+    assert!((0..8).all(|_| allowed(&first, &world, gcra, NOW_MS)));
+    let second = Limiter::default();
+    let all = (0..5).map(|_| second.take(&world, "rate/test", gcra, NOW_MS));
+    let passed = block_on(join_all(all)).iter().filter(|(decision, _)| decision.allowed).count();
+    assert_eq!(passed, 2);
+    assert!(!allowed(&Limiter::default(), &world, gcra, NOW_MS));
+}
+
+#[test]
+fn a_clock_that_goes_back_does_not_lock_out() {
+    let (world, gcra) = (Memory::default(), Gcra::new(PERIOD_MS, 2));
+    let limiter = Limiter::default();
+    let ahead_ms = NOW_MS + 3 * PERIOD_MS;
+    assert!(allowed(&limiter, &world, gcra, ahead_ms) && allowed(&limiter, &world, gcra, ahead_ms));
+    assert!(!allowed(&Limiter::default(), &world, gcra, ahead_ms));
+    assert!(allowed(&limiter, &world, gcra, NOW_MS), "in the instance that counted");
+    assert!(allowed(&Limiter::default(), &world, gcra, NOW_MS), "in another");
+    assert!(!allowed(&Limiter::default(), &world, gcra, NOW_MS), "and the limit holds again");
+}
+
+#[test]
+fn clocks_that_differ_a_little_do_not_open_the_limit() {
+    let (world, gcra) = (Memory::default(), Gcra::new(PERIOD_MS, 2));
+    let ahead = Limiter::default();
+    assert!(allowed(&ahead, &world, gcra, NOW_MS + 50) && allowed(&ahead, &world, gcra, NOW_MS + 50));
+    assert!(!allowed(&Limiter::default(), &world, gcra, NOW_MS));
+}
+
+#[test]
 fn a_high_limit_visits_the_store_only_now_and_then() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 128_000));
     for _ in 0..2000 {
