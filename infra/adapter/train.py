@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Train the house copywriter: a low-rank adapter on the default model, from brief/copy pairs, on the CPU.
 
-train.py GGUF OUT PAIRS.jsonl... [--epochs N] [--minutes M] [--workers W]
+train.py GGUF OUT PAIRS.jsonl... [--epochs N] [--minutes M] [--workers W] [--resume ADAPTER]
 
 The learning rate falls over N epochs or M minutes, whichever is nearer, so that a busy machine ends on time with a finished schedule. Every half epoch the
-adapter is saved in OUT/epoch-E.E, with the loss on pairs that are held out by product. One line of progress goes to standard output every 20 steps.
+adapter is saved in OUT/epoch-E.E, with the loss on pairs that are held out by product, and every 50 steps in OUT/newest. One line of progress goes to standard output every 20 steps.
 Each of W workers is a process with one thread: on cores shared with other work that loses less time than one process with W threads.
 """
 
@@ -19,7 +19,6 @@ import time
 
 import torch
 import torch.distributed as dist
-import torch.nn.functional as F
 
 import lora
 from card import answer, items, prompt
@@ -29,7 +28,7 @@ from vary import strings, varied
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "data"))
 from check import C as CHANNELS
 
-RATE, WARMUP, BATCH_TOKENS, SMOOTHING, HELD_OUT = 1e-3, 20, 1600, 0.05, 0.03
+RATE, WARMUP, BATCH_TOKENS, SMOOTHING, HELD_OUT = 1e-3, 30, 800, 0.02, 0.03
 PAD = 2
 
 
@@ -39,7 +38,7 @@ def ordered(copy, channel):
 
 
 def weight(brief, copy):
-    """How much a pair counts: nothing if it invents a figure, less the more of its words the brief does not hold."""
+    """The chance that an epoch takes a pair: none if it invents a figure, less the more of its words the brief does not hold."""
     asked = "\n".join(strings(brief))
     written = "\n".join(text for field, text in items(copy) if field != "hashtags")
     invented = invented_numbers(asked, written)
@@ -71,8 +70,9 @@ def read(files):
     return train, valid, dropped
 
 
-def encode(tokenizer, brief, copy, share):
-    return tokenizer.encode(prompt(brief)), tokenizer.encode(answer(copy) + "<|im_end|>"), share
+def encode(tokenizer, brief, copy):
+    """The token ids of a pair's prompt and answer."""
+    return tokenizer.encode(prompt(brief)), tokenizer.encode(answer(copy) + "<|im_end|>")
 
 
 def batches(examples, workers, rng):
@@ -91,32 +91,50 @@ def batches(examples, workers, rng):
     return out
 
 
+class SmoothedLoss(torch.autograd.Function):
+    """Sum of the label-smoothed cross-entropies; the gradient is made in place, once, where F.cross_entropy passes over the scores many times."""
+
+    @staticmethod
+    def forward(ctx, logits, wanted, smoothing):
+        scores = logits.float()
+        whole = scores.logsumexp(-1)
+        aim = scores.gather(1, wanted[:, None]).squeeze(1)
+        loss = whole - (1 - smoothing) * aim - smoothing * scores.mean(-1)
+        if logits.requires_grad:
+            rows = torch.arange(len(wanted))
+            gradient = scores.sub_(whole[:, None]).exp_().sub_(smoothing / scores.shape[-1])
+            gradient[rows, wanted] -= 1 - smoothing
+            ctx.save_for_backward(gradient.to(logits.dtype))
+        return loss.sum()
+
+    @staticmethod
+    def backward(ctx, grad):
+        return ctx.saved_tensors[0] * grad, None, None
+
+
 def loss_of(model, batch, smoothing):
-    """(weighted sum of the losses of the answers' tokens, sum of the weights, all tokens). Padding stands last, where a causal model never looks, so no mask
+    """(sum of the losses of the answers' tokens, their number, all tokens). Padding stands last, where a causal model never looks, so no mask
     is needed; the vocabulary is scored at the answers' places only."""
-    length = max(len(p) + len(a) for p, a, _ in batch)
+    length = max(len(p) + len(a) for p, a in batch)
     ids = torch.full((len(batch), length), PAD)
-    places, wanted, shares = [], [], []
-    for row, (p, a, share) in enumerate(batch):
+    places, wanted = [], []
+    for row, (p, a) in enumerate(batch):
         ids[row, : len(p) + len(a)] = torch.tensor(p + a)
         places += [row * length + at for at in range(len(p) - 1, len(p) + len(a) - 1)]
         wanted += a
-        shares += [share] * len(a)
     hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state
-    logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[places]).float()
-    shares = torch.tensor(shares)
-    losses = F.cross_entropy(logits, torch.tensor(wanted), label_smoothing=smoothing, reduction="none")
-    return (losses * shares).sum(), shares.sum().item(), sum(len(p) + len(a) for p, a, _ in batch)
+    logits = model.lm_head(hidden.reshape(-1, hidden.shape[-1])[places])
+    return SmoothedLoss.apply(logits, torch.tensor(wanted), smoothing), len(wanted), sum(len(p) + len(a) for p, a in batch)
 
 
 @torch.no_grad()
 def validate(model, examples, rank, workers):
-    """Mean loss per answer token, unweighted and unsmoothed."""
+    """Mean loss per answer token, unsmoothed."""
     total = torch.zeros(2)
-    for group in batches([(p, a, 1.0) for p, a, _ in examples], workers, random.Random(0)):
+    for group in batches(examples, workers, random.Random(0)):
         if group[rank]:
-            loss, tokens, _ = loss_of(model, group[rank], 0.0)
-            total += torch.tensor([loss.item(), tokens])
+            loss, learnt, _ = loss_of(model, group[rank], 0.0)
+            total += torch.tensor([loss.item(), learnt])
     dist.all_reduce(total)
     return (total[0] / total[1]).item()
 
@@ -133,10 +151,12 @@ def work(rank, options):
 
     train, valid, dropped = read(options.pairs)
     say(f"{len(train)} pairs to train on, weighing {sum(share for *_, share in train):.0f}; {len(valid)} held out, {dropped} dropped")
-    tokenizer, model = lora.load_base(options.gguf, torch.bfloat16)
+    tokenizer, model = lora.load_base(options.gguf, torch.bfloat16, "plain")
     parameters = lora.attach(model)
+    if options.resume:
+        lora.load(model, options.resume)
     optimiser = torch.optim.AdamW(parameters, lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
-    valid = [encode(tokenizer, *pair) for pair in valid]
+    valid = [encode(tokenizer, brief, copy) for brief, copy, _ in valid]
     say(f"{sum(p.numel() for p in parameters)} parameters")
 
     def checkpoint(name):
@@ -146,7 +166,7 @@ def work(rank, options):
 
     begun, minutes, step, seen, epoch, recent, progress = time.time(), 0.0, 0, 0, 0, [], 0.0
     while progress < 1.0:
-        plan = batches([encode(tokenizer, *varied(brief, copy, rng), share) for brief, copy, share in train], workers, rng)
+        plan = batches([encode(tokenizer, *varied(brief, copy, rng)) for brief, copy, share in train if rng.random() < share], workers, rng)
         for at, group in enumerate(plan):
             progress = max((epoch + at / len(plan)) / options.epochs, minutes / options.minutes)
             if progress >= 1.0:
@@ -154,25 +174,27 @@ def work(rank, options):
             rate = RATE * min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
             for setting in optimiser.param_groups:
                 setting["lr"] = rate
-            loss, shares, tokens = torch.zeros(()), 0.0, 0
+            loss, learnt, tokens = torch.zeros(()), 0.0, 0
             if group[rank]:
-                loss, shares, tokens = loss_of(model, group[rank], SMOOTHING)
+                loss, learnt, tokens = loss_of(model, group[rank], SMOOTHING)
                 loss.backward()
-            # Gradients, loss, weights, tokens and the clock are summed over the workers in one message, so that all workers go on from the same numbers.
-            told = torch.tensor([loss.item(), shares, tokens, (time.time() - begun) / 60 / workers])
+            # Gradients, loss, counts and the clock are summed over the workers in one message, so that all workers go on from the same numbers.
+            told = torch.tensor([loss.item(), learnt, tokens, (time.time() - begun) / 60 / workers])
             summed = torch.cat([told] + [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in parameters])
             dist.all_reduce(summed)
-            loss, shares, tokens, minutes = summed[:4].tolist()
+            loss, learnt, tokens, minutes = summed[:4].tolist()
             offset = 4
             for p in parameters:
-                p.grad = (summed[offset : offset + p.numel()] / shares).view_as(p)
+                p.grad = (summed[offset : offset + p.numel()] / learnt).view_as(p)
                 offset += p.numel()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
-            step, seen, recent = step + 1, seen + int(tokens), recent[-19:] + [loss / shares]
+            step, seen, recent = step + 1, seen + int(tokens), recent[-19:] + [loss / learnt]
             if step % 20 == 0:
                 say(f"epoch {epoch + at / len(plan):.2f} step {step} loss {sum(recent) / len(recent):.3f} rate {rate:.1e} {seen / minutes / 60:.0f} tokens/s {minutes:.0f} min")
+            if rank == 0 and step % 50 == 0:
+                lora.save(model, os.path.join(options.out, "newest"))
             if at + 1 == len(plan) // 2:
                 checkpoint(f"epoch-{epoch}.5")
         else:
@@ -189,6 +211,7 @@ def main():
     parser.add_argument("pairs", nargs="+")
     parser.add_argument("--epochs", type=float, default=4.0)
     parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--resume", help="an adapter to go on from; the schedule and the optimiser begin anew")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--port", type=int, default=29511)
     options = parser.parse_args()
