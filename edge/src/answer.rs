@@ -21,7 +21,7 @@ pub const RETRY_AFTER_S_MAX: u32 = 3600;
 /// # Errors
 /// `origin_failed` where it is too long or breaks off, `deadline_exceeded` where it stalls.
 pub async fn whole(body: Incoming, bytes_max: usize) -> Result<Bytes, Failure> {
-    collect(body, bytes_max).await.map_err(|error| match error {
+    collect(body, None, bytes_max).await.map_err(|error| match error {
         ReadError::TooLarge => Failure::new(Code::OriginFailed, "the origin's answer is too long")
             .because(format_args!("more than {bytes_max} bytes")),
         ReadError::Failed(error) => error.into(),

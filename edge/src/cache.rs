@@ -57,7 +57,7 @@ pub async fn look_up<W: World>(
     }
     let slot = slot(key);
     let Some(bytes) = world.get(&slot).await? else { return Ok(Found::Miss(Forward::UriMiss)) };
-    let usable = Entry::decode(&bytes).ok().filter(|entry| entry.created_s <= now_s + CLOCK_SKEW_S_MAX);
+    let usable = Entry::open(&bytes).ok().filter(|entry| entry.created_s <= now_s + CLOCK_SKEW_S_MAX);
     let Some(entry) = usable else {
         world.delete(&slot).await?;
         return Ok(Found::Miss(Forward::UriMiss));
@@ -79,12 +79,12 @@ pub async fn look_up<W: World>(
     Ok(Found::Miss(Forward::Stale))
 }
 
-/// Stores an answer in its slot.
+/// Stores a sealed answer in its key's slot.
 ///
 /// # Errors
 /// The store's.
-pub async fn store<W: World>(world: &W, entry: &Entry) -> Result<(), StoreError> {
-    world.set(&slot(&entry.key), &entry.encode()).await
+pub async fn store<W: World>(world: &W, key: &[u8; 32], sealed: &[u8]) -> Result<(), StoreError> {
+    world.set(&slot(key), sealed).await
 }
 
 /// Deletes what is stored under a key.

@@ -47,8 +47,8 @@ impl Keep {
             edge.models.forget(&edge.world, edge.settings().ok()?, id).await;
             return None;
         }
-        let entry = Entry::new(*key.as_bytes(), now_s, ttl_s, body.into())?;
-        match cache::store(&edge.world, &entry).await {
+        let (entry, sealed) = Entry::seal(*key.as_bytes(), now_s, ttl_s, body.into())?;
+        match cache::store(&edge.world, key.as_bytes(), &sealed).await {
             Ok(()) => Some(entry),
             Err(error) => {
                 log::warn(id, error);

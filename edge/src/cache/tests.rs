@@ -9,8 +9,8 @@ const NOW_S: u64 = 1_700_000_000;
 const TTL_S: u64 = 7200;
 
 fn stored(world: &Memory, key: [u8; 32]) -> Entry {
-    let entry = Entry::new(key, NOW_S, TTL_S as u32, b"{}".to_vec()).expect("a small body");
-    block_on(store(world, &entry)).expect("the memory never fails");
+    let (entry, sealed) = Entry::seal(key, NOW_S, TTL_S as u32, b"{}".to_vec()).expect("a small body");
+    block_on(store(world, &key, &sealed)).expect("the memory never fails");
     entry
 }
 
