@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod backend;
+pub mod copy;
 pub mod engine;
 pub mod model;
 pub mod server;

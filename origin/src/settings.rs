@@ -4,6 +4,7 @@
 pub mod error;
 pub mod flags;
 pub mod logs;
+pub mod memory;
 pub mod model_source;
 pub mod raw;
 pub mod secret;

@@ -125,6 +125,11 @@ pub fn all_hard_ok(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.ok || check.advisory)
 }
 
+/// Why a text looks broken off, if it does. Words are judged only where the text is English.
+pub fn unfinished(text: &str, english: bool) -> Option<String> {
+    unfinished::reason(text, english)
+}
+
 /// Verifies texts against a channel and what a brief asks for; every rule that applies is reported.
 pub fn check(channel: &Channel, fields: &Fields, terms: &Terms<'_>) -> Vec<Check> {
     Checker::new(channel, *terms).check(fields)

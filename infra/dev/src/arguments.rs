@@ -78,6 +78,8 @@ pub(crate) struct Bench {
 pub(crate) enum Measurement {
     /// Prompt and decode speed, beside llama.cpp
     Engine,
+    /// Faults of the copy that the model writes for the evaluation briefs
+    Copy,
 }
 
 impl Measurement {
@@ -85,6 +87,7 @@ impl Measurement {
     pub(crate) fn binary(self) -> &'static str {
         match self {
             Self::Engine => "engine",
+            Self::Copy => "copy",
         }
     }
 }

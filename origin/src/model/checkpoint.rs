@@ -85,6 +85,13 @@ impl Checkpoint {
         self.fingerprint.finish(self.quantize)
     }
 
+    /// Bytes of all stored tensors, about what their converted forms take; merged matrices take up to twice as much.
+    pub fn weight_bytes(&self) -> u64 {
+        let stored = Slot::all(self.config.layers).filter_map(|slot| self.weights.tensor(slot));
+        let bytes: u64 = stored.map(|tensor| tensor.bytes.len() as u64).sum();
+        if self.adapters.is_empty() { bytes } else { 2 * bytes }
+    }
+
     /// The token embedding, `(vocab, dim)`.
     pub fn embedding(&self) -> Result<Matrix, LoadError> {
         self.matrix(Slot::Embedding)
