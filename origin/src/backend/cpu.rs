@@ -3,6 +3,7 @@
 //! Every operation is cut into rectangles of its output that the pool's threads compute; an output element is always
 //! computed by one thread, in an order of operations that depends on nothing but the element's own inputs.
 
+mod arena;
 mod attention;
 mod cache;
 mod grid;
@@ -24,6 +25,7 @@ use super::batch::Batch;
 use super::sampling::{Sampled, Sampler};
 use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm};
 use crate::model::tensors::{GROUP, Matrix, MatrixData};
+use arena::Arena;
 use attention::Attention;
 use grid::{Cuts, Grid, fill_rows};
 use matmul::{Input, Product, Then};
@@ -56,6 +58,7 @@ pub struct Cpu {
     isa: Isa,
     pool: Pool,
     plan: Plan,
+    arena: Arena,
     /// Normalised rows of the current operation, and the same quantised.
     normed: Grid<f32>,
     groups: Groups,
@@ -73,7 +76,14 @@ impl Cpu {
 
     pub(crate) fn with_isa(isa: Isa, threads: NonZeroUsize) -> Self {
         let pool = Pool::new(threads.get());
-        Self { isa, pool, plan: Plan::default(), normed: Grid::default(), groups: Grid::default() }
+        Self {
+            isa,
+            pool,
+            plan: Plan::default(),
+            arena: Arena::default(),
+            normed: Grid::default(),
+            groups: Grid::default(),
+        }
     }
 
     /// Parts to cut a pass over `rows` rows into.
@@ -253,7 +263,11 @@ impl Backend for Cpu {
                 quants.len() == cells / 2 && scales.len() == groups && minimums.len() == groups
             }
         };
-        if fits { Ok(PackedMatrix::pack(&matrix)) } else { Err(BackendError::DataSize { rows, cols }) }
+        if fits {
+            PackedMatrix::pack(&matrix, &self.arena)
+        } else {
+            Err(BackendError::DataSize { rows, cols })
+        }
     }
 
     fn vector(&self, values: Vec<f32>) -> Result<Vec<f32>, BackendError> {

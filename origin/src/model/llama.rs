@@ -9,8 +9,9 @@ mod reference;
 mod tests;
 mod validate;
 
-pub use error::{ModelError, StepError};
+pub use error::{LlamaError, ModelError, StepError};
 
+use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;
 use super::random::{self, WeightFormat};
 use super::tensors::{LayerTensors, Matrix};
@@ -86,6 +87,9 @@ impl<B: Backend> Llama<B> {
     {
         validate::config(&config, limits)?;
         validate::ends(&config, &tensors.embedding, &tensors.final_norm, tensors.head.as_ref())?;
+        // The largest first, so that its source is gone before the layers come.
+        let embedding = backend.matrix(tensors.embedding).map_err(ModelError::from)?;
+        let head = tensors.head.map(|head| backend.matrix(head)).transpose().map_err(ModelError::from)?;
         let mut layers = Vec::with_capacity(config.layers);
         for index in 0..config.layers {
             let layer = (tensors.layer)(index)?;
@@ -96,9 +100,18 @@ impl<B: Backend> Llama<B> {
         let cache = backend.cache(cache_shape(&config, limits)).map_err(ModelError::from)?;
         let weight = backend.vector(tensors.final_norm).map_err(ModelError::from)?;
         let final_norm = Norm { weight, epsilon: config.norm_epsilon };
-        let embedding = backend.matrix(tensors.embedding).map_err(ModelError::from)?;
-        let head = tensors.head.map(|head| backend.matrix(head)).transpose().map_err(ModelError::from)?;
         Ok(Self { config, limits, backend, embedding, layers, final_norm, head, cache, activations })
+    }
+
+    /// Loads a checkpoint, layer by layer.
+    pub fn load(backend: B, checkpoint: &Checkpoint, limits: KvLimits) -> Result<Self, LlamaError> {
+        let tensors = ModelTensors {
+            embedding: checkpoint.embedding()?,
+            layer: |index| Ok(checkpoint.layer(index)?),
+            final_norm: checkpoint.final_norm()?,
+            head: checkpoint.head()?,
+        };
+        Self::from_tensors(backend, checkpoint.config().clone(), tensors, limits)
     }
 
     /// A model of random weights: the same for the same seed. For tests and benches.

@@ -4,13 +4,16 @@
 //! all query heads that share it. Scores of the whole context first, then the softmax, then the sum of values; blocks
 //! are taken in the order of the sequence, so that a row's result depends on its context alone.
 
-use super::cache::{Cache, LayerCache};
-use super::grid::{Grid, Rectangle};
+use super::cache::Cache;
+use super::grid::{Cuts, Grid, Rectangle};
 use super::matmul::dot_half;
 use super::plan::Plan;
 use super::simd::{Kernel, LANES, Simd};
 use crate::backend::batch::BLOCK_TOKENS;
 use half::f16;
+/// Vectors of 16 value elements whose sums are under way at a time: a head of 128.
+const CHUNKS_MAX: usize = 8;
+
 /// Attention of the rows and query heads of one rectangle of the output, `(rows, heads * head_dim)`; the rectangle's
 /// columns are the query heads that share key/value head `head`, its rows belong to one sequence.
 pub(crate) struct Attention<'a, 'b> {
@@ -38,12 +41,12 @@ impl Kernel for Attention<'_, '_> {
         let cells = std::mem::take(self.scores);
         let mut scores = Scores { vectors, width, cells };
         scores.cells.resize(vectors * width, 0.0);
-        self.score(simd, &mut scores);
+        self.each_tile(simd, Score, &mut scores);
         for vector in 0..vectors {
             let position = self.plan.position(rows.start + vector / group);
             softmax(simd, &mut scores.cells[vector * width..][..width], position);
         }
-        self.mix(simd, &scores);
+        self.each_tile(simd, Mix, &mut scores);
         *self.scores = scores.cells;
     }
 }
@@ -56,9 +59,10 @@ struct Scores {
 }
 
 impl Attention<'_, '_> {
+    /// The sequence's blocks that the task's context takes up.
     #[inline(always)]
-    fn layer(&self) -> &LayerCache {
-        &self.cache.layers[self.layer]
+    fn blocks(&self, scores: &Scores) -> &[u32] {
+        &self.plan.table(self.output.rows().start)[..scores.width / BLOCK_TOKENS]
     }
 
     /// Query vector `vector` of the task: row by row, the heads of the group side by side.
@@ -70,87 +74,113 @@ impl Attention<'_, '_> {
         &self.queries.row(row)[(self.head * group + vector % group) * size..][..size]
     }
 
-    /// Dot products of every query vector with every key of the context.
+    /// Runs `phase` over all query vectors, as many at a time as the registers hold.
     #[inline(always)]
-    fn score<S: Simd>(&self, simd: S, scores: &mut Scores) {
-        let size = self.cache.shape.head_dim;
-        let keys = self.layer().keys.row(self.head);
-        let table = self.plan.table(self.output.rows().start);
-        for (i, &block) in table.iter().take(scores.width / BLOCK_TOKENS).enumerate() {
-            let keys = &keys[block as usize * size..][..size];
-            let mut vector = 0;
-            while vector < scores.vectors {
-                let from = vector;
-                vector += match S::TILE_ROWS.min(scores.vectors - vector) {
-                    8.. => self.score_block::<S, 8>(simd, keys, from, i, scores),
-                    4.. => self.score_block::<S, 4>(simd, keys, from, i, scores),
-                    3 => self.score_block::<S, 3>(simd, keys, from, i, scores),
-                    2 => self.score_block::<S, 2>(simd, keys, from, i, scores),
-                    _ => self.score_block::<S, 1>(simd, keys, from, i, scores),
-                };
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn score_block<S: Simd, const R: usize>(
-        &self,
-        simd: S,
-        keys: &[[f16; LANES]],
-        vector: usize,
-        block: usize,
-        scores: &mut Scores,
-    ) -> usize {
-        let queries = std::array::from_fn(|r| self.query(vector + r));
-        for (r, sum) in dot_half::<S, f16, R>(simd, keys, queries).into_iter().enumerate() {
-            let to = &mut scores.cells[(vector + r) * scores.width + block * BLOCK_TOKENS..];
-            if let Some(to) = to.first_chunk_mut() {
-                simd.store(sum, to);
-            }
-        }
-        R
-    }
-
-    /// The sums of values under the weights, written to the output.
-    #[inline(always)]
-    fn mix<S: Simd>(&mut self, simd: S, scores: &Scores) {
+    fn each_tile<S: Simd, P: Phase>(&mut self, simd: S, phase: P, scores: &mut Scores) {
         let mut vector = 0;
         while vector < scores.vectors {
             let from = vector;
             vector += match S::TILE_ROWS.min(scores.vectors - vector) {
-                8.. => self.mix_vectors::<S, 8>(simd, from, scores),
-                4.. => self.mix_vectors::<S, 4>(simd, from, scores),
-                3 => self.mix_vectors::<S, 3>(simd, from, scores),
-                2 => self.mix_vectors::<S, 2>(simd, from, scores),
-                _ => self.mix_vectors::<S, 1>(simd, from, scores),
+                8.. => phase.run::<S, 8>(simd, self, from, scores),
+                4.. => phase.run::<S, 4>(simd, self, from, scores),
+                3 => phase.run::<S, 3>(simd, self, from, scores),
+                2 => phase.run::<S, 2>(simd, self, from, scores),
+                _ => phase.run::<S, 1>(simd, self, from, scores),
             };
         }
     }
+}
 
+/// A part of attention over `R` query vectors from `vector`; returns `R`.
+trait Phase: Copy {
+    fn run<S: Simd, const R: usize>(
+        self,
+        simd: S,
+        task: &mut Attention<'_, '_>,
+        vector: usize,
+        scores: &mut Scores,
+    ) -> usize;
+}
+
+/// Dot products of query vectors with every key of the context.
+#[derive(Clone, Copy)]
+struct Score;
+
+impl Phase for Score {
     #[inline(always)]
-    fn mix_vectors<S: Simd, const R: usize>(&mut self, simd: S, vector: usize, scores: &Scores) -> usize {
-        let size = self.cache.shape.head_dim;
-        let group = self.cache.shape.heads / self.cache.shape.kv_heads;
-        let first = self.output.rows().start;
-        let weights: [&[f32]; R] =
-            std::array::from_fn(|r| &scores.cells[(vector + r) * scores.width..][..scores.width]);
-        for chunk in 0..size / LANES {
-            let values = self.cache.layers[self.layer].values.row(self.head);
-            let mut sums = [simd.splat(0.0); R];
-            let table = self.plan.table(first);
-            for (i, &block) in table.iter().take(scores.width / BLOCK_TOKENS).enumerate() {
-                let values = &values[block as usize * size + chunk * BLOCK_TOKENS..][..BLOCK_TOKENS];
-                let weights = weights.map(|weights| &weights[i * BLOCK_TOKENS..][..BLOCK_TOKENS]);
-                let parts = dot_half::<S, f16, R>(simd, values, weights);
-                for r in 0..R {
-                    sums[r] = simd.add(sums[r], parts[r]);
-                }
-            }
-            for (r, sum) in sums.into_iter().enumerate() {
-                let head = (vector + r) % group;
-                let to = &mut self.output.row(first + (vector + r) / group)[head * size + chunk * LANES..];
+    fn run<S: Simd, const R: usize>(
+        self,
+        simd: S,
+        task: &mut Attention<'_, '_>,
+        vector: usize,
+        scores: &mut Scores,
+    ) -> usize {
+        let size = task.cache.shape.head_dim;
+        let keys = task.cache.layers[task.layer].keys.row(task.head);
+        let mut queries = [task.query(vector); R];
+        for (r, query) in queries.iter_mut().enumerate() {
+            *query = task.query(vector + r);
+        }
+        let table = task.blocks(scores);
+        for (i, &block) in table.iter().enumerate() {
+            let next = table.get(i + 1).map_or(0, |&next| next as usize * size);
+            simd.prefetch(&keys[next..][..size]);
+            let sums = dot_half::<S, f16, R>(simd, &keys[block as usize * size..][..size], queries);
+            for (r, &sum) in sums.iter().enumerate() {
+                let to = &mut scores.cells[(vector + r) * scores.width + i * BLOCK_TOKENS..];
                 if let Some(to) = to.first_chunk_mut() {
                     simd.store(sum, to);
+                }
+            }
+        }
+        R
+    }
+}
+
+/// The sums of values under the weights, written to the output.
+#[derive(Clone, Copy)]
+struct Mix;
+
+impl Phase for Mix {
+    #[inline(always)]
+    fn run<S: Simd, const R: usize>(
+        self,
+        simd: S,
+        task: &mut Attention<'_, '_>,
+        vector: usize,
+        scores: &mut Scores,
+    ) -> usize {
+        let size = task.cache.shape.head_dim;
+        let group = task.cache.shape.heads / task.cache.shape.kv_heads;
+        let first = task.output.rows().start;
+        let cache = task.cache;
+        let values = cache.layers[task.layer].values.row(task.head);
+        let weights = &scores.cells[vector * scores.width..];
+        for chunks in Cuts::every(size / LANES, CHUNKS_MAX).iter() {
+            let mut sums = [[simd.splat(0.0); R]; CHUNKS_MAX];
+            let table = task.blocks(scores);
+            for (i, &block) in table.iter().enumerate() {
+                let mut inputs = [&weights[..0]; R];
+                for (r, input) in inputs.iter_mut().enumerate() {
+                    *input = &weights[r * scores.width + i * BLOCK_TOKENS..][..BLOCK_TOKENS];
+                }
+                let next = table.get(i + 1).map_or(0, |&next| next as usize * size);
+                for (chunk, sums) in chunks.clone().zip(&mut sums) {
+                    let at = block as usize * size + chunk * BLOCK_TOKENS;
+                    simd.prefetch(&values[next + chunk * BLOCK_TOKENS..][..BLOCK_TOKENS]);
+                    let parts = dot_half::<S, f16, R>(simd, &values[at..][..BLOCK_TOKENS], inputs);
+                    for r in 0..R {
+                        sums[r] = simd.add(sums[r], parts[r]);
+                    }
+                }
+            }
+            for (chunk, sums) in chunks.zip(&sums) {
+                for (r, &sum) in sums.iter().enumerate() {
+                    let row = task.output.row(first + (vector + r) / group);
+                    let head = (vector + r) % group;
+                    if let Some(to) = row[head * size + chunk * LANES..].first_chunk_mut() {
+                        simd.store(sum, to);
+                    }
                 }
             }
         }

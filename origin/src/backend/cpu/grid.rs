@@ -40,15 +40,19 @@ impl<T: Copy + Default + Send> Grid<T> {
     }
 
     /// One row.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn row(&self, row: usize) -> &[T] {
         &self.cells[row * self.width..][..self.width]
     }
 
     /// `R` rows from `row`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn rows_from<const R: usize>(&self, row: usize) -> [&[T]; R] {
-        std::array::from_fn(|r| self.row(row + r))
+        let mut rows = [self.row(row); R];
+        for (r, slice) in rows.iter_mut().enumerate().skip(1) {
+            *slice = self.row(row + r);
+        }
+        rows
     }
 
     /// One row, to write.
@@ -131,7 +135,7 @@ impl<T> Rectangle<'_, T> {
     }
 
     /// The rectangle's part of row `row` of the grid.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn row(&mut self, row: usize) -> &mut [T] {
         assert!(self.rows.contains(&row), "the row lies inside the rectangle");
         // SAFETY: `Grid::fill` and `fill_rows` checked that rows and columns lie inside the grid, hold the grid
@@ -181,6 +185,11 @@ impl Cuts {
 
     fn end(&self) -> usize {
         self.0[self.parts()]
+    }
+
+    /// The ranges in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Range<usize>> {
+        self.0.windows(2).map(|bounds| bounds[0]..bounds[1])
     }
 
     /// The `part`-th range.

@@ -12,6 +12,9 @@ use crate::model::tensors::GROUP;
 use half::{bf16, f16};
 use std::ops::Range;
 
+/// How far ahead of its use a block of weights is asked for, in blocks: 2.5 KB of 4-bit, 4.3 KB of 8-bit weights.
+const BLOCKS_AHEAD: usize = 8;
+
 /// Activations in both forms; a matrix reads the one it multiplies.
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
@@ -76,9 +79,10 @@ impl Product<'_, '_> {
         row: usize,
         part: Range<usize>,
     ) -> usize {
-        let mut sums = product::<S, R>(simd, self.matrix, panel, self.input, row);
+        let tile = Tile { input: self.input, row, panel, is_first: row == self.output.rows().start };
+        let mut sums = tile.product::<S, R>(simd, self.matrix);
         if let Then::Gate(up) = self.then {
-            let ups = product::<S, R>(simd, up, panel, self.input, row);
+            let ups = tile.product::<S, R>(simd, up);
             for r in 0..R {
                 sums[r] = simd.mul(silu(simd, sums[r]), ups[r]);
             }
@@ -106,24 +110,87 @@ fn silu<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.div(x, simd.add(simd.splat(1.0), simd.exp(simd.sub(simd.splat(0.0), x))))
 }
 
-/// 16 outputs of `R` rows, in whichever format the weights are.
-#[inline(always)]
-fn product<S: Simd, const R: usize>(
-    simd: S,
-    matrix: &PackedMatrix,
-    panel: usize,
-    input: Input<'_>,
+/// A few rows times one panel.
+#[derive(Clone, Copy)]
+struct Tile<'a> {
+    input: Input<'a>,
     row: usize,
-) -> [S::F32; R] {
-    let values = || input.values.rows_from::<R>(row);
-    let groups = || input.groups.rows_from::<R>(row);
-    let columns = panel * matrix.cols..(panel + 1) * matrix.cols;
-    let blocks = columns.start / GROUP..columns.end / GROUP;
-    match &matrix.weights {
-        Packed::F16(weights) => dot_half(simd, &weights[columns], values()),
-        Packed::Bf16(weights) => dot_half(simd, &weights[columns], values()),
-        Packed::Int8(weights) => dot_int8(simd, &weights[blocks], groups()),
-        Packed::Int4(weights) => dot_int4(simd, &weights[blocks], groups()),
+    panel: usize,
+    /// Whether these are the first rows that the panel meets: its weights come from memory, and later ones, which the
+    /// processor would not yet have on their way, are asked for.
+    is_first: bool,
+}
+
+impl Tile<'_> {
+    /// 16 outputs of `R` rows, in whichever format the weights are.
+    #[inline(always)]
+    fn product<S: Simd, const R: usize>(self, simd: S, matrix: &PackedMatrix) -> [S::F32; R] {
+        let columns = self.panel * matrix.cols..(self.panel + 1) * matrix.cols;
+        let first = columns.start / GROUP;
+        match &matrix.weights {
+            Packed::F16(weights) => dot_half(simd, &weights[columns], self.input.values.rows_from(self.row)),
+            Packed::Bf16(weights) => dot_half(simd, &weights[columns], self.input.values.rows_from(self.row)),
+            Packed::Int8(weights) => self.dot_int8(simd, &weights[first..], matrix.cols / GROUP),
+            Packed::Int4(weights) => self.dot_int4(simd, &weights[first..], matrix.cols / GROUP),
+        }
+    }
+
+    /// The first `groups` blocks of 8-bit weights times `R` rows of groups.
+    #[inline(always)]
+    fn dot_int8<S: Simd, const R: usize>(self, simd: S, blocks: &[Int8Block], groups: usize) -> [S::F32; R] {
+        let rows = self.input.groups.rows_from::<R>(self.row);
+        let mut sums = [simd.splat(0.0); R];
+        for (g, block) in blocks[..groups].iter().enumerate() {
+            if self.is_first {
+                simd.prefetch(blocks.get(g + BLOCKS_AHEAD..=g + BLOCKS_AHEAD).unwrap_or_default());
+            }
+            let mut weights = [simd.bytes(&block.quants[0]); GROUP / 4];
+            for c in 1..GROUP / 4 {
+                weights[c] = simd.bytes(&block.quants[c]);
+            }
+            let scales = simd.load_f16(&block.scales);
+            let tile = column(&rows, g);
+            for r in 0..R {
+                let group = tile[r];
+                let mut dot = simd.start_i8(group.sum);
+                for c in 0..GROUP / 4 {
+                    dot = simd.dot_i8(dot, weights[c], group.quads[c]);
+                }
+                let scale = simd.mul(scales, simd.splat(group.scale));
+                sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
+            }
+        }
+        sums
+    }
+
+    /// The first `groups` blocks of 4-bit weights times `R` rows of groups.
+    #[inline(always)]
+    fn dot_int4<S: Simd, const R: usize>(self, simd: S, blocks: &[Int4Block], groups: usize) -> [S::F32; R] {
+        let rows = self.input.groups.rows_from::<R>(self.row);
+        let mut sums = [simd.splat(0.0); R];
+        for (g, block) in blocks[..groups].iter().enumerate() {
+            if self.is_first {
+                simd.prefetch(blocks.get(g + BLOCKS_AHEAD..=g + BLOCKS_AHEAD).unwrap_or_default());
+            }
+            let mut weights = [simd.nibbles(simd.bytes(&block.quants[0])); GROUP / 8];
+            for c in 1..GROUP / 8 {
+                weights[c] = simd.nibbles(simd.bytes(&block.quants[c]));
+            }
+            let (scales, minimums) = (simd.load_f16(&block.scales), simd.load_f16(&block.minimums));
+            let tile = column(&rows, g);
+            for r in 0..R {
+                let group = tile[r];
+                let mut dot = simd.zero_i32();
+                for c in 0..GROUP / 8 {
+                    dot = simd.dot_u4(dot, weights[c].0, group.quads[c]);
+                    dot = simd.dot_u4(dot, weights[c].1, group.quads[c + GROUP / 8]);
+                }
+                let scale = simd.mul(scales, simd.splat(group.scale));
+                sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
+                sums[r] = simd.fma(minimums, simd.splat(group.scaled_sum), sums[r]);
+            }
+        }
+        sums
     }
 }
 
@@ -147,31 +214,28 @@ impl Half for bf16 {
     }
 }
 
-/// `Σ weights[i] * inputs[r][i]` over all `i`, 16 lanes of each of `R` rows: even and odd terms apart, so that two
-/// additions are under way at a time, then together.
+/// `Σ weights[i] * inputs[r][i]` over all `i`, a multiple of 16; 16 lanes of each of `R` rows. Even and odd terms are
+/// summed apart, so that two additions are under way at a time, then together.
 #[inline(always)]
 pub(crate) fn dot_half<S: Simd, H: Half, const R: usize>(
     simd: S,
     weights: &[[H; LANES]],
     inputs: [&[f32]; R],
 ) -> [S::F32; R] {
-    let n = weights.len();
-    let inputs = inputs.map(|input| &input[..n]);
     let mut even = [simd.splat(0.0); R];
     let mut odd = even;
-    let mut i = 0;
-    while i + 1 < n {
-        let (first, second) = (H::widen(simd, &weights[i]), H::widen(simd, &weights[i + 1]));
+    for (c, weights) in weights.as_chunks::<LANES>().0.iter().enumerate() {
+        let mut chunks = [&[0.0; LANES]; R];
         for r in 0..R {
-            even[r] = simd.fma(first, simd.splat(inputs[r][i]), even[r]);
-            odd[r] = simd.fma(second, simd.splat(inputs[r][i + 1]), odd[r]);
+            chunks[r] = &inputs[r].as_chunks().0[c];
         }
-        i += 2;
-    }
-    if i < n {
-        let last = H::widen(simd, &weights[i]);
-        for r in 0..R {
-            even[r] = simd.fma(last, simd.splat(inputs[r][i]), even[r]);
+        for i in 0..LANES / 2 {
+            let first = H::widen(simd, &weights[2 * i]);
+            let second = H::widen(simd, &weights[2 * i + 1]);
+            for r in 0..R {
+                even[r] = simd.fma(first, simd.splat(chunks[r][2 * i]), even[r]);
+                odd[r] = simd.fma(second, simd.splat(chunks[r][2 * i + 1]), odd[r]);
+            }
         }
     }
     for r in 0..R {
@@ -180,52 +244,12 @@ pub(crate) fn dot_half<S: Simd, H: Half, const R: usize>(
     even
 }
 
-/// 8-bit weights, `(groups)` blocks, times `R` rows of groups.
+/// Group `g` of each row.
 #[inline(always)]
-fn dot_int8<S: Simd, const R: usize>(simd: S, blocks: &[Int8Block], rows: [&[Group]; R]) -> [S::F32; R] {
-    let rows = rows.map(|row| &row[..blocks.len()]);
-    let mut sums = [simd.splat(0.0); R];
-    for (g, block) in blocks.iter().enumerate() {
-        let mut weights = [simd.bytes(&block.quants[0]); GROUP / 4];
-        for c in 1..GROUP / 4 {
-            weights[c] = simd.bytes(&block.quants[c]);
-        }
-        let scales = simd.load_f16(&block.scales);
-        for r in 0..R {
-            let group = &rows[r][g];
-            let mut dot = simd.start_i8(group.sum);
-            for c in 0..GROUP / 4 {
-                dot = simd.dot_i8(dot, weights[c], group.quads[c]);
-            }
-            let scale = simd.mul(scales, simd.splat(group.scale));
-            sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
-        }
+fn column<'a, const R: usize>(rows: &[&'a [Group]; R], g: usize) -> [&'a Group; R] {
+    let mut groups = [&rows[0][g]; R];
+    for r in 1..R {
+        groups[r] = &rows[r][g];
     }
-    sums
-}
-
-/// 4-bit weights, `(groups)` blocks, times `R` rows of groups.
-#[inline(always)]
-fn dot_int4<S: Simd, const R: usize>(simd: S, blocks: &[Int4Block], rows: [&[Group]; R]) -> [S::F32; R] {
-    let rows = rows.map(|row| &row[..blocks.len()]);
-    let mut sums = [simd.splat(0.0); R];
-    for (g, block) in blocks.iter().enumerate() {
-        let mut weights = [simd.nibbles(simd.bytes(&block.quants[0])); GROUP / 8];
-        for c in 1..GROUP / 8 {
-            weights[c] = simd.nibbles(simd.bytes(&block.quants[c]));
-        }
-        let (scales, minimums) = (simd.load_f16(&block.scales), simd.load_f16(&block.minimums));
-        for r in 0..R {
-            let group = &rows[r][g];
-            let mut dot = simd.zero_i32();
-            for c in 0..GROUP / 8 {
-                dot = simd.dot_u4(dot, weights[c].0, group.quads[c]);
-                dot = simd.dot_u4(dot, weights[c].1, group.quads[c + GROUP / 8]);
-            }
-            let scale = simd.mul(scales, simd.splat(group.scale));
-            sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
-            sums[r] = simd.fma(minimums, simd.splat(group.scaled_sum), sums[r]);
-        }
-    }
-    sums
+    groups
 }

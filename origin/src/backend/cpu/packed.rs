@@ -1,7 +1,9 @@
 //! Weight matrices laid out for the kernels: panels of 16 outputs, so that a vector register holds the same few
 //! inputs of 16 outputs and a panel is one stream through memory.
 
+use super::arena::{Arena, Pages};
 use super::simd::LANES;
+use crate::backend::BackendError;
 use crate::model::tensors::{GROUP, Matrix, MatrixData};
 use half::{bf16, f16};
 
@@ -22,13 +24,13 @@ pub struct PackedMatrix {
 #[derive(Debug)]
 pub(crate) enum Packed {
     /// `(panels, cols)` of 16 outputs.
-    F16(Vec<[f16; PANEL]>),
+    F16(Pages<[f16; PANEL]>),
     /// `(panels, cols)` of 16 outputs.
-    Bf16(Vec<[bf16; PANEL]>),
+    Bf16(Pages<[bf16; PANEL]>),
     /// `(panels, cols / GROUP)`.
-    Int8(Vec<Int8Block>),
+    Int8(Pages<Int8Block>),
     /// `(panels, cols / GROUP)`.
-    Int4(Vec<Int4Block>),
+    Int4(Pages<Int4Block>),
 }
 
 /// 32 inputs of 16 outputs, `weight = scale * (byte - 128)`.
@@ -53,22 +55,22 @@ pub(crate) struct Int4Block {
 
 impl PackedMatrix {
     /// Lays out a matrix whose shape and data agree.
-    pub(crate) fn pack(matrix: &Matrix) -> Self {
+    pub(crate) fn pack(matrix: &Matrix, arena: &Arena) -> Result<Self, BackendError> {
         let (rows, cols) = (matrix.rows, matrix.cols);
         let weights = match &matrix.data {
-            MatrixData::F16(values) => Packed::F16(interleave(values, rows, cols)),
-            MatrixData::Bf16(values) => Packed::Bf16(interleave(values, rows, cols)),
-            MatrixData::Int8 { quants, scales } => Packed::Int8(blocks(rows, cols, |row, group| {
+            MatrixData::F16(values) => Packed::F16(interleave(values, rows, cols, arena)?),
+            MatrixData::Bf16(values) => Packed::Bf16(interleave(values, rows, cols, arena)?),
+            MatrixData::Int8 { quants, scales } => Packed::Int8(blocks(rows, cols, arena, |row, group| {
                 (&quants[row * cols + group * GROUP..][..GROUP], [scales[row * (cols / GROUP) + group]; 1])
-            })),
+            })?),
             MatrixData::Int4 { quants, scales, minimums } => {
-                Packed::Int4(blocks(rows, cols, |row, group| {
+                Packed::Int4(blocks(rows, cols, arena, |row, group| {
                     let index = row * (cols / GROUP) + group;
                     (&quants[index * GROUP / 2..][..GROUP / 2], [scales[index], minimums[index]])
-                }))
+                })?)
             }
         };
-        Self { rows, cols, weights }
+        Ok(Self { rows, cols, weights })
     }
 
     /// Whether it multiplies quantised activations.
@@ -116,18 +118,23 @@ impl PackedMatrix {
 }
 
 /// Half-precision weights, column by column within a panel.
-fn interleave<T: Copy + Default>(values: &[T], rows: usize, cols: usize) -> Vec<[T; PANEL]> {
-    let mut packed = vec![[T::default(); PANEL]; rows.div_ceil(PANEL) * cols];
+fn interleave<T: Copy + Default + Send + Sync>(
+    values: &[T],
+    rows: usize,
+    cols: usize,
+    arena: &Arena,
+) -> Result<Pages<[T; PANEL]>, BackendError> {
+    let mut packed = arena.slice(rows.div_ceil(PANEL) * cols, [T::default(); PANEL])?;
     for (row, weights) in values.chunks_exact(cols).enumerate() {
         for (column, &weight) in packed[row / PANEL * cols..].iter_mut().zip(weights) {
             column[row % PANEL] = weight;
         }
     }
-    packed
+    Ok(packed)
 }
 
 /// A block of either quantised format, filled output by output.
-trait Block: Copy {
+trait Block: Copy + Send + Sync {
     /// One output's part of a source group.
     type Source<'a>;
     /// A block of zero weights.
@@ -162,13 +169,18 @@ impl Block for Int4Block {
 }
 
 /// Quantised weights, group by group within a panel.
-fn blocks<'a, B: Block>(rows: usize, cols: usize, source: impl Fn(usize, usize) -> B::Source<'a>) -> Vec<B> {
+fn blocks<'a, B: Block>(
+    rows: usize,
+    cols: usize,
+    arena: &Arena,
+    source: impl Fn(usize, usize) -> B::Source<'a>,
+) -> Result<Pages<B>, BackendError> {
     let groups = cols / GROUP;
-    let mut packed = vec![B::ZERO; rows.div_ceil(PANEL) * groups];
+    let mut packed = arena.slice(rows.div_ceil(PANEL) * groups, B::ZERO)?;
     for row in 0..rows {
         for group in 0..groups {
             packed[row / PANEL * groups + group].put(row % PANEL, source(row, group));
         }
     }
-    packed
+    Ok(packed)
 }

@@ -16,6 +16,9 @@ mod portable;
 use half::{bf16, f16};
 use std::fmt;
 
+/// Bytes of a cache line.
+const CACHE_LINE: usize = 64;
+
 /// Lanes of a vector.
 pub(crate) const LANES: usize = 16;
 
@@ -74,6 +77,9 @@ pub(crate) trait Simd: Copy + Send + Sync {
     /// Adds to each lane the product of its four weights, stored as `weight + 128`, with the four activations
     /// (-127..=127), up to the term that [`Simd::start_i8`] accounts for.
     fn dot_i8(self, sum: Self::I32, weights: Self::U8, activations: [i8; 4]) -> Self::I32;
+
+    /// Asks for memory that will be read soon.
+    fn prefetch<T>(self, data: &[T]);
 
     /// The sum of all lanes, halving the vector at each step.
     #[inline(always)]

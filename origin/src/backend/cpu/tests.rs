@@ -37,7 +37,7 @@ fn products_agree_with_plain_sums() {
             for (rows, outputs, width) in [(1, 16, 32), (1, 203, 96), (3, 17, 64), (8, 48, 160), (15, 33, 32)]
             {
                 let source = Matrix::random(outputs, width, rows as u64, format);
-                let packed = PackedMatrix::pack(&source);
+                let packed = PackedMatrix::pack(&source, &Arena::default()).expect("memory");
                 let values = activations(rows, width);
                 let groups = quantised(isa, &values);
                 let input = Input { values: &values, groups: &groups };
@@ -75,7 +75,7 @@ fn products_agree_with_plain_sums() {
 fn a_packed_row_is_the_row() {
     for format in FORMATS {
         let source = Matrix::random(37, 64, 1, format);
-        let packed = PackedMatrix::pack(&source);
+        let packed = PackedMatrix::pack(&source, &Arena::default()).expect("memory");
         for row in [0, 15, 16, 36] {
             let mut found = [0.0; 64];
             packed.row(row, &mut found);
@@ -122,7 +122,8 @@ fn fused_instruction_sets_agree_bit_for_bit() {
     let values = activations(5, 320);
     let mut pool = Pool::new(1);
     for format in FORMATS {
-        let packed = PackedMatrix::pack(&Matrix::random(50, 320, 4, format));
+        let packed =
+            PackedMatrix::pack(&Matrix::random(50, 320, 4, format), &Arena::default()).expect("memory");
         let mut outputs = fused.iter().map(|&isa| {
             let groups = quantised(isa, &values);
             let mut output = Grid::new(5, 50);

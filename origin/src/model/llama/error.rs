@@ -1,6 +1,18 @@
 //! What can be wrong with a model or a batch.
 
 use crate::backend::BackendError;
+use crate::model::load_error::LoadError;
+
+/// A checkpoint that cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum LlamaError {
+    /// Its files cannot be read.
+    #[error(transparent)]
+    File(#[from] LoadError),
+    /// Its model cannot be run.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
 
 /// A model that cannot be run.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

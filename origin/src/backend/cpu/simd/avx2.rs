@@ -161,6 +161,13 @@ macro_rules! shared_operations {
                 [_mm256_loadu_si256(half), _mm256_loadu_si256(half.add(1))]
             }
         }
+        #[inline(always)]
+        fn prefetch<T>(self, data: &[T]) {
+            for offset in (0..size_of_val(data)).step_by(super::CACHE_LINE) {
+                // SAFETY: the address lies inside the slice; a prefetch reads nothing.
+                unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().byte_add(offset).cast()) };
+            }
+        }
     };
 }
 

@@ -106,6 +106,13 @@ impl Simd for Avx512 {
         // SAFETY: the array is 64 readable bytes; the load asks for no alignment.
         unsafe { _mm512_loadu_si512(x.as_ptr().cast()) }
     }
+    #[inline(always)]
+    fn prefetch<T>(self, data: &[T]) {
+        for offset in (0..size_of_val(data)).step_by(super::CACHE_LINE) {
+            // SAFETY: the address lies inside the slice; a prefetch reads nothing.
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(data.as_ptr().byte_add(offset).cast()) };
+        }
+    }
 }
 
 /// Four activations as the 32 bits that the instruction takes, the first lowest.

@@ -139,6 +139,8 @@ impl Simd for Neon {
         // SAFETY: quarter `i` of the array is 16 readable bytes; the load asks for no alignment.
         from_fn(|i| unsafe { vld1q_u8(x.as_ptr().add(16 * i)) })
     }
+    #[inline(always)]
+    fn prefetch<T>(self, _data: &[T]) {}
 }
 
 /// Four activations in every lane.

@@ -113,4 +113,6 @@ impl Simd for Portable {
     fn dot_i8(self, sum: Self::I32, weights: Self::U8, activations: [i8; 4]) -> Self::I32 {
         self.dot_u4(sum, weights, activations)
     }
+    #[inline(always)]
+    fn prefetch<T>(self, _data: &[T]) {}
 }
