@@ -48,6 +48,8 @@ impl Service {
         command
             .args(launch.arguments)
             .envs(launch.environment)
+            // Its output goes to a file, whatever it believes.
+            .env("NO_COLOR", "1")
             .current_dir(launch.folder)
             .stdin(Stdio::null())
             .stdout(log)

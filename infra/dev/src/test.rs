@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::arguments::Test;
+use crate::artifact;
 use crate::command;
 use crate::component;
 use crate::error::Error;
@@ -21,7 +22,7 @@ const PROGRAMS: [Program; 1] = [Program { name: "redis-server", package: "redis-
 
 /// Installs and builds what the tests need, then runs them.
 pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
-    let mut steps = Steps::new(4);
+    let mut steps = Steps::new(5);
     steps.next("the programs that tests start");
     for program in &PROGRAMS {
         // Only the tests that need it fail without it, and they say so.
@@ -32,6 +33,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
     steps.next("building the edge component");
     toolchain::ensure_wasm_target()?;
     let component = component::build(workspace)?;
+    // Cargo builds a package's programs for that package's own tests alone; this one others start too.
+    steps.next("building the origin");
+    artifact::build(workspace, &["--package", "adlib-origin", "--bin", "origin"])?;
     steps.next("tests");
     let mut cargo = workspace.cargo();
     cargo
