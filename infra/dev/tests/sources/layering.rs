@@ -74,11 +74,19 @@ const ABSENCES: [Absence; 7] = [
 ];
 
 /// The origin's modules from the outside in. Each may use those behind it and its neighbours, never one before it.
-const STACK: [&[&str]; 8] =
-    [&["main"], &["server"], &["api"], &["copy"], &["jobs", "cache"], &["engine"], &["model"], &["backend"]];
+/// Model and tokenizer are neighbours because both are read from the same files.
+const STACK: [&[&str]; 8] = [
+    &["main"],
+    &["server"],
+    &["api"],
+    &["copy"],
+    &["jobs", "cache"],
+    &["engine"],
+    &["model", "tokenizer"],
+    &["backend"],
+];
 /// What every module of the origin may use.
-const LEAVES: [&str; 6] =
-    ["settings", "telemetry", "tokenizer", "model::config", "model::quantize", "model::tensors"];
+const LEAVES: [&str; 5] = ["settings", "telemetry", "model::config", "model::quantize", "model::tensors"];
 
 /// The project's packages, and those of its packages that each may use.
 const PACKAGES: [(&str, &[&str]); 8] = [
