@@ -108,27 +108,26 @@ impl<B: Backend> Engine<B> {
 
     /// Drops requests that nobody waits for and those whose time is up.
     fn retire(&mut self, now: Instant) {
-        let over: Vec<(u64, Option<AbortReason>)> = self
-            .requests
-            .iter()
-            .filter_map(|(&id, live)| live.is_over(now).map(|reason| (id, reason)))
-            .collect();
+        let over = |live: &LiveRequest| live.is_cancelled() || live.is_late(now);
+        let over: Vec<u64> =
+            self.requests.iter().filter(|(_, live)| over(live)).map(|(&id, _)| id).collect();
         if over.is_empty() {
             return;
         }
-        for (id, reason) in over {
-            self.abort(id, reason);
+        for id in over {
+            // Nobody hears of a cancelled request's end.
+            self.abort(id, AbortReason::Deadline);
         }
         self.gauge();
     }
 
     fn abort_all(&mut self) {
         for id in self.requests.keys().copied().collect::<Vec<_>>() {
-            self.abort(id, Some(AbortReason::StepFailed));
+            self.abort(id, AbortReason::StepFailed);
         }
     }
 
-    fn abort(&mut self, id: u64, reason: Option<AbortReason>) {
+    fn abort(&mut self, id: u64, reason: AbortReason) {
         let Some(live) = self.requests.remove(&id) else { return };
         self.scheduler.remove(id);
         if live.is_admitted() {
@@ -136,9 +135,7 @@ impl<B: Backend> Engine<B> {
         } else {
             self.stats.waiting.subtract(1);
         }
-        if let Some(reason) = reason {
-            live.tell(Event::Aborted(reason));
-        }
+        live.tell(Event::Aborted(reason));
     }
 
     fn schedule(&mut self) -> Vec<Chunk> {

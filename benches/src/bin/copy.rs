@@ -18,7 +18,7 @@ use anyhow::Context;
 use clap::Parser;
 
 /// The longest that one brief may take.
-const BRIEF_TIME_MAX: Duration = Duration::from_secs(300);
+const BRIEF_TIME_MAX: Duration = Duration::from_mins(5);
 
 /// A trigram repetition above this share is counted as a repeated phrase.
 const REPETITION_MAX: f32 = 0.1;

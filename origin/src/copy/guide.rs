@@ -265,7 +265,7 @@ impl LineGuide {
             };
             opening.push(' ');
             opening.push_str(&given);
-            self.accepted = given.clone();
+            self.accepted.clone_from(&given);
             self.tell_accepted();
             self.end_line(given);
         }

@@ -2,6 +2,7 @@
 //!
 //! What a client wrote is encoded as plain text, so that no brief can hold a control token.
 
+use std::fmt::Write;
 use std::time::SystemTime;
 
 use adlib_shared::brief::Brief;
@@ -81,7 +82,7 @@ fn instructions(brief: &Brief, lines: &[Line]) -> String {
         brief.channel.name
     );
     for line in lines {
-        text.push_str(&format!("\n{}: (at most {} characters)", line.field.name, line.limit));
+        let _ = write!(text, "\n{}: (at most {} characters)", line.field.name, line.limit);
     }
     text
 }

@@ -8,6 +8,9 @@ use adlib_shared::count::{GSM7_FOREIGN, Unit};
 
 use crate::tokenizer::Tokenizer;
 
+/// First of the blocks that hold nearly all emoji; the few before it are found when the text is checked.
+const EMOJI_FROM: char = '\u{1F300}';
+
 /// Allowed tokens, one bit each.
 pub type Mask = Arc<[u32]>;
 
@@ -83,10 +86,8 @@ impl Vocabulary {
         text.chars().all(|character| {
             let control = character.is_control() && character != '\n';
             let foreign = key.gsm7 && Unit::Gsm7.count(character.encode_utf8(&mut [0; 4])) >= GSM7_FOREIGN;
-            !control
-                && !foreign
-                && !key.forbidden.contains(&character)
-                && !(key.emoji_forbidden && character >= '\u{1F300}')
+            let emoji = key.emoji_forbidden && character >= EMOJI_FROM;
+            !control && !foreign && !emoji && !key.forbidden.contains(&character)
         })
     }
 }

@@ -127,7 +127,7 @@ impl Writing {
                 Some(written) = self.round.written.recv() => self.take(written, events).await,
                 event = self.round.generation.next() => match event {
                     Some(event) => {
-                        if self.note(event)? {
+                        if self.note(&event)? {
                             // What the guides told before the engine's last word is in their channel already.
                             while let Ok(written) = self.round.written.try_recv() {
                                 self.take(written, events).await;
@@ -164,19 +164,19 @@ impl Writing {
     }
 
     /// Notes what the engine tells; true after its last event.
-    fn note(&mut self, event: EngineEvent) -> Result<bool, Problem> {
+    fn note(&mut self, event: &EngineEvent) -> Result<bool, Problem> {
         match event {
             EngineEvent::Admitted { queued, cached_tokens } => {
-                self.timing.queue += milliseconds(queued);
+                self.timing.queue += milliseconds(*queued);
                 if self.round.number == 0 {
-                    self.usage.cached_tokens = cached_tokens as u64;
+                    self.usage.cached_tokens = *cached_tokens as u64;
                 }
             }
-            EngineEvent::Prefilled { took } => self.timing.prefill += milliseconds(took),
+            EngineEvent::Prefilled { took } => self.timing.prefill += milliseconds(*took),
             EngineEvent::Finished { .. } => {}
             EngineEvent::Complete { decoded, sampled_tokens } => {
-                self.timing.decode += milliseconds(decoded);
-                self.usage.completion_tokens += sampled_tokens as u64;
+                self.timing.decode += milliseconds(*decoded);
+                self.usage.completion_tokens += *sampled_tokens as u64;
                 return Ok(true);
             }
             EngineEvent::Aborted(AbortReason::Deadline) => {

@@ -27,7 +27,9 @@ pub fn chain_hashes(salt: &[u8], tokens: &[u32]) -> Vec<ChainHash> {
         .chunks_exact(BLOCK_TOKENS)
         .map(|block| {
             let mut hash = Sha256::new_with_prefix(parent);
-            block.iter().for_each(|token| hash.update(token.to_le_bytes()));
+            for token in block {
+                hash.update(token.to_le_bytes());
+            }
             parent = hash.finalize().into();
             parent
         })

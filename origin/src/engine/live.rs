@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::guide::{Guide, Progress, Sampling, Selection};
-use super::request::{AbortReason, Cancellation, Event, FinishReason, Request};
+use super::request::{Cancellation, Event, FinishReason, Request};
 use super::sequence::Place;
 use crate::backend::sampling::Sampled;
 
@@ -87,15 +87,14 @@ impl LiveRequest {
         self.admitted.is_some()
     }
 
-    /// Whether it is to be dropped, and what to tell; nothing when nobody listens.
-    pub(super) fn is_over(&self, now: Instant) -> Option<Option<AbortReason>> {
-        if self.cancelled.is_set() {
-            Some(None)
-        } else if now >= self.deadline {
-            Some(Some(AbortReason::Deadline))
-        } else {
-            None
-        }
+    /// Whether nobody waits for it any more.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled.is_set()
+    }
+
+    /// Whether its time is up.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        now >= self.deadline
     }
 
     pub(super) fn tell(&self, event: Event) {

@@ -95,7 +95,7 @@ fn prompt(seed: u32, length: u32) -> Vec<u32> {
 }
 
 fn request(prompt: Vec<u32>, guides: Vec<Box<dyn Guide>>) -> Request {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     Request { prompt, tokens_max: 48, salt: b"tenant".to_vec(), guides, deadline }
 }
 
@@ -256,11 +256,11 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
 #[test]
 fn the_queue_takes_its_limit_and_not_one_more() {
     let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
-    let _busy = handle.submit(endless(Duration::from_secs(60))).expect("room");
+    let _busy = handle.submit(endless(Duration::from_mins(1))).expect("room");
     eventually("the first request runs", || handle.stats().waiting.get() == 0);
     let waiting: Vec<_> =
-        (0..8).map(|_| handle.submit(endless(Duration::from_secs(60))).expect("room in the queue")).collect();
-    let refused = handle.submit(endless(Duration::from_secs(60))).expect_err("the queue is full");
+        (0..8).map(|_| handle.submit(endless(Duration::from_mins(1))).expect("room in the queue")).collect();
+    let refused = handle.submit(endless(Duration::from_mins(1))).expect_err("the queue is full");
     assert_eq!(refused, SubmitError::Overloaded(8));
     drop(waiting);
     eventually("the queue is empty again", || handle.stats().waiting.get() == 0);
@@ -276,7 +276,7 @@ fn a_deadline_ends_a_request() {
 #[test]
 fn dropping_a_generation_frees_its_blocks_and_lanes() {
     let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
-    let busy = handle.submit(endless(Duration::from_secs(60))).expect("room");
+    let busy = handle.submit(endless(Duration::from_mins(1))).expect("room");
     eventually("it runs", || handle.stats().running.get() == 8);
     drop(busy);
     let (guide, chosen) = recorder(5, 8);
