@@ -109,8 +109,7 @@ impl<B: Backend> Engine<B> {
     /// Drops requests that nobody waits for and those whose time is up.
     fn retire(&mut self, now: Instant) {
         let over = |live: &LiveRequest| live.is_cancelled() || live.is_late(now);
-        let over: Vec<u64> =
-            self.requests.iter().filter(|(_, live)| over(live)).map(|(&id, _)| id).collect();
+        let over: Vec<u64> = self.requests.iter().filter(|(_, live)| over(live)).map(|(&id, _)| id).collect();
         if over.is_empty() {
             return;
         }

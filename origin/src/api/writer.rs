@@ -1,6 +1,6 @@
-//! What the routes ask of the part that writes: the copywriter in the product, a double in the tests of the routes.
+//! What the routes ask of the part that writes: the loaded copywriter in the product, a script in the routes' tests.
 
-use std::time::Instant;
+mod engine_metrics;
 
 use adlib_shared::brief::Brief;
 use adlib_shared::catalog::ModelInfo;
@@ -8,16 +8,9 @@ use adlib_shared::event::Event;
 use adlib_shared::problem::Problem;
 use futures::Stream;
 
-/// What belongs to a request beside its brief.
-#[derive(Debug, Clone)]
-pub struct WriteContext {
-    /// Whose request it is; caches are kept apart by it.
-    pub tenant: String,
-    /// The request's id, for the log.
-    pub request_id: String,
-    /// When the answer must be complete.
-    pub deadline: Instant,
-}
+use crate::copy::CopyStream;
+pub use crate::copy::WriteContext;
+use crate::copy::load::LoadedWriter;
 
 /// Writes copy for briefs.
 pub trait Writer: Send + Sync + 'static {
@@ -35,4 +28,24 @@ pub trait Writer: Send + Sync + 'static {
 
     /// Brings the gauges and counters that are kept elsewhere up to date, before they are read.
     fn publish_metrics(&self);
+}
+
+impl Writer for LoadedWriter {
+    type Events = CopyStream;
+
+    fn model(&self) -> &ModelInfo {
+        self.writer.model()
+    }
+
+    fn ready(&self) -> Result<(), Vec<String>> {
+        if self.engine.is_finished() { Err(vec!["the engine has stopped".to_owned()]) } else { Ok(()) }
+    }
+
+    fn write(&self, brief: Brief, context: WriteContext) -> Result<CopyStream, Problem> {
+        self.writer.write(brief, context)
+    }
+
+    fn publish_metrics(&self) {
+        engine_metrics::publish(self.writer.engine().stats());
+    }
 }
