@@ -2,7 +2,7 @@
 
 use adlib_shared::problem::Code;
 use adlib_shared::rate::Gcra;
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_64;
 
 use crate::authenticate::{Caller, Denied, authenticate};
 use crate::call::Call;
@@ -85,6 +85,5 @@ fn refused(detail: String, retry_after_ms: u64) -> Failure {
 }
 
 fn group(address: ClientAddress) -> u16 {
-    let digest = Sha256::digest(address.octets());
-    digest.iter().take(2).fold(0, |group, byte| group << 8 | u16::from(*byte)) % ADDRESS_GROUPS
+    (XxHash3_64::oneshot(&address.octets()) % u64::from(ADDRESS_GROUPS)) as u16
 }

@@ -5,12 +5,13 @@ use adlib_shared::problem::Code;
 use http::StatusCode;
 use http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use twox_hash::XxHash3_128;
 
 use crate::call::Call;
 use crate::edge::Edge;
+use crate::etag;
 use crate::failure::Failure;
-use crate::reply::Reply;
+use crate::reply::{Body, Reply};
 use crate::world::World;
 
 /// `GET /`: where to go on.
@@ -58,10 +59,9 @@ pub(super) fn json(value: &impl Serialize) -> Result<Reply, Failure> {
 
 /// Gives a reply its entity tag, and leaves the body out where the client has it already (RFC 9110, section 13.1.2).
 fn conditional(request: &HeaderMap, mut reply: Reply) -> Reply {
-    let crate::reply::Body::Whole(body) = &reply.body else { return reply };
-    let digest = Sha256::digest(body);
-    let tag = crate::etag::strong(&digest);
-    if crate::etag::matches(request.get_all(IF_NONE_MATCH).iter(), &tag) {
+    let Body::Whole(body) = &reply.body else { return reply };
+    let tag = etag::strong(XxHash3_128::oneshot(body));
+    if etag::matches(request.get_all(IF_NONE_MATCH).iter(), &tag) {
         reply = Reply { status: StatusCode::NOT_MODIFIED, ..Reply::no_content() };
     }
     reply.set(ETAG, tag);

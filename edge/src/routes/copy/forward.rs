@@ -78,7 +78,7 @@ async fn whole<W: World>(
     let mut reply = Reply::json(body.clone());
     let Some(keep) = keep else { return Ok(reply) };
     if let Some(entry) = keep.body(edge, &call.id, &copy, body).await {
-        reply.set(ETAG, etag::strong(&entry.digest));
+        reply.set(ETAG, etag::strong(entry.digest));
         call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: true });
     }
     Ok(reply)

@@ -15,7 +15,7 @@ pub(super) fn replay(entry: Entry, age_s: u64, as_events: bool) -> Option<Reply>
         Reply::events(Body::Whole(events(copy).into()))
     } else {
         let mut reply = Reply::json(entry.body);
-        reply.set(ETAG, etag::strong(&entry.digest));
+        reply.set(ETAG, etag::strong(entry.digest));
         reply
     };
     reply.set(AGE, age_s.to_string());
