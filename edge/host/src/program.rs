@@ -1,17 +1,17 @@
 //! The compiled component and all it is linked against.
 
 mod imports;
+mod link;
 mod ticker;
 
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Component;
 use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 use wasmtime_wasi_http::p3::bindings::ServicePre;
 
-use crate::bindings;
-use crate::guest::{Guest, Spin};
+use crate::guest::Guest;
 use crate::limits::Limits;
 
 pub(crate) use ticker::{TICK, Ticker};
@@ -63,7 +63,8 @@ impl Program {
         if !names.is_empty() {
             return Err(ProgramError::Imports { names });
         }
-        let service = link(&engine, &component).map_err(|error| ProgramError::Link(format!("{error:#}")))?;
+        let service =
+            link::link(&engine, &component).map_err(|error| ProgramError::Link(format!("{error:#}")))?;
         let compiled = match cache {
             Some(cache) if cache.cache_hits() > 0 => Compiled::Before,
             _ => Compiled::Now,
@@ -116,13 +117,4 @@ fn pool(limits: &Limits) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(KEPT_BYTES)
         .max_unused_warm_slots(instances);
     pool
-}
-
-fn link(engine: &Engine, component: &Component) -> wasmtime::Result<ServicePre<Guest>> {
-    let mut linker: Linker<Guest> = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-    bindings::Spin::add_to_linker::<_, Spin>(&mut linker, |guest| guest)?;
-    ServicePre::new(linker.instantiate_pre(component)?)
 }

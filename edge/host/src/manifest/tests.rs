@@ -54,7 +54,7 @@ fn version_trigger_and_component_must_fit() {
     assert!(error(&WHOLE.replace("component = \"edge\"", "component = \"other\"")).contains("`other`"));
     let none = WHOLE.replace("[[trigger.http]]\n    route = \"/...\"\n    component = \"edge\"", "[trigger]");
     assert!(error(&none).contains("no [[trigger.http]]"));
-    let second = "[[trigger.http]]\nroute = \"/b\"\ncomponent = \"other\"\n[component.edge]";
+    let second = "[[trigger.http]]\nroute = \"/b\"\ncomponent = \"other\"\n[component.edge]\n";
     assert!(error(&WHOLE.replace("[component.edge]\n", second)).contains("`edge` and `other`"));
 }
 

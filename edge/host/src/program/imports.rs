@@ -4,16 +4,14 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// Packages and interfaces this host offers, up to their version.
-const OFFERED: [&str; 9] = [
+const OFFERED: [&str; 7] = [
     "spin:key-value/key-value@3.",
     "spin:variables/variables@3.",
     "wasi:cli/",
     "wasi:clocks/",
-    "wasi:filesystem/",
     "wasi:http/",
     "wasi:io/",
     "wasi:random/",
-    "wasi:sockets/",
 ];
 /// Within those: the older HTTP, which comes with another way to serve.
 const OLDER_HTTP: &str = "@0.2.";

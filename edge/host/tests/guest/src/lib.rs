@@ -51,7 +51,7 @@ async fn route(request: Request) -> Reply {
         "keys" => text(200, Store::open(first).await?.get_keys().await.collect().await?.join(",")),
         "stores" => text(200, open_stores(number()?).await),
         "length" => text(200, request.into_body().bytes().await?.len().to_string()),
-        "echo" => http::Response::new(box_body(request.into_body().map_err(Into::into))),
+        "echo" => http::Response::new(box_body(request.into_body().map_err(anyhow::Error::from))),
         "sleep" => {
             sleep(Duration::from_millis(number()?)).await;
             text(200, "slept")
@@ -157,7 +157,7 @@ async fn fetch(request: &Request) -> Reply {
         Err(error) => return Ok(text(502, format!("{error:?}"))),
     };
     let (parts, body) = response.into_parts();
-    let body = body.stream().map(|piece| Ok(http_body::Frame::data(piece?)));
+    let body = body.stream().map(|piece| anyhow::Ok(http_body::Frame::data(piece?)));
     let mut reply = http::Response::new(box_body(StreamBody::new(body)));
     *reply.status_mut() = parts.status;
     Ok(reply)
