@@ -2,6 +2,10 @@
 //!
 //! Every operation is cut into rectangles of its output that the pool's threads compute; an output element is always
 //! computed by one thread, in an order of operations that depends on nothing but the element's own inputs.
+#![expect(
+    clippy::inline_always,
+    reason = "kernels must be compiled inside the function that enables their instructions"
+)]
 
 mod arena;
 mod attention;

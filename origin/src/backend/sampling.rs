@@ -2,6 +2,8 @@
 
 pub mod philox;
 mod sampler;
+#[cfg(test)]
+mod tests;
 
 pub use sampler::{Exponentials, Sampler};
 

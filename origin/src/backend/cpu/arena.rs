@@ -48,14 +48,12 @@ impl Arena {
         let refused = |bytes| BackendError::Memory { what: "weights", bytes };
         let bytes = len.checked_mul(size_of::<T>()).ok_or(refused(usize::MAX))?;
         let mut segment = self.segment.lock().unwrap_or_else(PoisonError::into_inner);
-        let (map, start) = match segment.as_mut().and_then(|segment| segment.take(bytes)) {
-            Some(taken) => taken,
-            None => {
-                let size = bytes.max(SEGMENT_BYTES).checked_add(HUGE_PAGE).ok_or(refused(bytes))?;
-                let new = segment.insert(Segment::new(size).map_err(|_| refused(bytes))?);
-                new.take(bytes).ok_or(refused(bytes))?
-            }
-        };
+        let mut taken = segment.as_mut().and_then(|segment| segment.take(bytes));
+        if taken.is_none() {
+            let size = bytes.max(SEGMENT_BYTES).checked_add(HUGE_PAGE).ok_or(refused(bytes))?;
+            taken = segment.insert(Segment::new(size).map_err(|_| refused(bytes))?).take(bytes);
+        }
+        let (map, start) = taken.ok_or(refused(bytes))?;
         // SAFETY: `take` gave `bytes` bytes at `start` inside the mapping to this caller alone; `start` is aligned to
         // a cache line, which suffices for `T`.
         let first = unsafe { map.as_mut_ptr().add(start) }.cast::<T>();

@@ -4,13 +4,12 @@
 //! all query heads that share it. Scores of the whole context first, then the softmax, then the sum of values; blocks
 //! are taken in the order of the sequence, so that a row's result depends on its context alone.
 
-use super::cache::Cache;
+use super::cache::{Cache, HalfBits};
 use super::grid::{Cuts, Grid, Rectangle};
 use super::matmul::dot_half;
 use super::plan::Plan;
 use super::simd::{Kernel, LANES, Simd};
 use crate::backend::batch::BLOCK_TOKENS;
-use half::f16;
 /// Vectors of 16 value elements whose sums are under way at a time: a head of 128.
 const CHUNKS_MAX: usize = 8;
 
@@ -125,7 +124,7 @@ impl Phase for Score {
         for (i, &block) in table.iter().enumerate() {
             let next = table.get(i + 1).map_or(0, |&next| next as usize * size);
             simd.prefetch(&keys[next..][..size]);
-            let sums = dot_half::<S, f16, R>(simd, &keys[block as usize * size..][..size], queries);
+            let sums = dot_half::<S, HalfBits, R>(simd, &keys[block as usize * size..][..size], queries);
             for (r, &sum) in sums.iter().enumerate() {
                 let to = &mut scores.cells[(vector + r) * scores.width + i * BLOCK_TOKENS..];
                 if let Some(to) = to.first_chunk_mut() {
@@ -168,7 +167,7 @@ impl Phase for Mix {
                 for (chunk, sums) in chunks.clone().zip(&mut sums) {
                     let at = block as usize * size + chunk * BLOCK_TOKENS;
                     simd.prefetch(&values[next + chunk * BLOCK_TOKENS..][..BLOCK_TOKENS]);
-                    let parts = dot_half::<S, f16, R>(simd, &values[at..][..BLOCK_TOKENS], inputs);
+                    let parts = dot_half::<S, HalfBits, R>(simd, &values[at..][..BLOCK_TOKENS], inputs);
                     for r in 0..R {
                         sums[r] = simd.add(sums[r], parts[r]);
                     }

@@ -17,14 +17,18 @@ pub struct Cache {
     pub(crate) layers: Vec<LayerCache>,
 }
 
+/// The bits of an [`f16`]. Rows of plain integers come zeroed from the system, so that blocks take up no memory before
+/// their first use.
+pub(crate) type HalfBits = u16;
+
 /// One layer's keys and values; a row for each head, and in it `head_dim` vectors for each block.
 #[derive(Debug)]
 pub(crate) struct LayerCache {
     /// `(kv_heads, blocks, head_dim)` of 16 tokens: element `d` of 16 keys side by side, so that one vector operation
     /// multiplies a query's element with 16 keys.
-    pub(crate) keys: Grid<[f16; LANES]>,
+    pub(crate) keys: Grid<[HalfBits; LANES]>,
     /// `(kv_heads, blocks, head_dim / 16, 16 tokens)` of 16 elements.
-    pub(crate) values: Grid<[f16; LANES]>,
+    pub(crate) values: Grid<[HalfBits; LANES]>,
 }
 
 impl Cache {
@@ -81,6 +85,6 @@ impl Cache {
 
 /// In half precision; beyond its range the nearest finite value, since an infinity here would spoil every later use
 /// of the block, masked or not.
-fn finite(x: f32) -> f16 {
-    f16::from_f32(x.clamp(-65504.0, 65504.0))
+fn finite(x: f32) -> HalfBits {
+    f16::from_f32(x.clamp(-65504.0, 65504.0)).to_bits()
 }

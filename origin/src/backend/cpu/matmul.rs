@@ -4,11 +4,13 @@
 //! cache, again for every tile of rows. Whatever the tile, an output is the same sum in the same order: exact integer
 //! dot products within a group of 32 inputs, one fused multiply-add a group, from the first group to the last.
 
+use super::cache::HalfBits;
 use super::grid::{Grid, Rectangle};
 use super::packed::{Int4Block, Int8Block, PANEL, Packed, PackedMatrix};
 use super::quantised::{Group, Groups};
 use super::simd::{Kernel, LANES, Simd};
 use crate::model::tensors::GROUP;
+use half::slice::HalfBitsSliceExt;
 use half::{bf16, f16};
 use std::ops::Range;
 
@@ -145,16 +147,16 @@ impl Tile<'_> {
                 simd.prefetch(blocks.get(g + BLOCKS_AHEAD..=g + BLOCKS_AHEAD).unwrap_or_default());
             }
             let mut weights = [simd.bytes(&block.quants[0]); GROUP / 4];
-            for c in 1..GROUP / 4 {
-                weights[c] = simd.bytes(&block.quants[c]);
+            for (bytes, chunk) in weights.iter_mut().zip(&block.quants) {
+                *bytes = simd.bytes(chunk);
             }
             let scales = simd.load_f16(&block.scales);
             let tile = column(&rows, g);
             for r in 0..R {
                 let group = tile[r];
                 let mut dot = simd.start_i8(group.sum);
-                for c in 0..GROUP / 4 {
-                    dot = simd.dot_i8(dot, weights[c], group.quads[c]);
+                for (&bytes, &quad) in weights.iter().zip(&group.quads) {
+                    dot = simd.dot_i8(dot, bytes, quad);
                 }
                 let scale = simd.mul(scales, simd.splat(group.scale));
                 sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
@@ -173,17 +175,17 @@ impl Tile<'_> {
                 simd.prefetch(blocks.get(g + BLOCKS_AHEAD..=g + BLOCKS_AHEAD).unwrap_or_default());
             }
             let mut weights = [simd.nibbles(simd.bytes(&block.quants[0])); GROUP / 8];
-            for c in 1..GROUP / 8 {
-                weights[c] = simd.nibbles(simd.bytes(&block.quants[c]));
+            for (halves, chunk) in weights.iter_mut().zip(&block.quants) {
+                *halves = simd.nibbles(simd.bytes(chunk));
             }
             let (scales, minimums) = (simd.load_f16(&block.scales), simd.load_f16(&block.minimums));
             let tile = column(&rows, g);
             for r in 0..R {
                 let group = tile[r];
                 let mut dot = simd.zero_i32();
-                for c in 0..GROUP / 8 {
-                    dot = simd.dot_u4(dot, weights[c].0, group.quads[c]);
-                    dot = simd.dot_u4(dot, weights[c].1, group.quads[c + GROUP / 8]);
+                for (c, &(low, high)) in weights.iter().enumerate() {
+                    dot = simd.dot_u4(dot, low, group.quads[c]);
+                    dot = simd.dot_u4(dot, high, group.quads[c + GROUP / 8]);
                 }
                 let scale = simd.mul(scales, simd.splat(group.scale));
                 sums[r] = simd.fma(simd.float(dot), scale, sums[r]);
@@ -194,7 +196,7 @@ impl Tile<'_> {
     }
 }
 
-/// Half-precision weights.
+/// Half-precision weights, keys and values.
 pub(crate) trait Half: Copy {
     /// As f32, without loss.
     fn widen<S: Simd>(simd: S, x: &[Self; LANES]) -> S::F32;
@@ -204,6 +206,15 @@ impl Half for f16 {
     #[inline(always)]
     fn widen<S: Simd>(simd: S, x: &[Self; LANES]) -> S::F32 {
         simd.load_f16(x)
+    }
+}
+
+impl Half for HalfBits {
+    #[inline(always)]
+    fn widen<S: Simd>(simd: S, x: &[Self; LANES]) -> S::F32 {
+        let halves: &[f16] = x.reinterpret_cast();
+        // Always the array: the compiler sees that the lengths match.
+        simd.load_f16(halves.first_chunk().unwrap_or(&[f16::ZERO; LANES]))
     }
 }
 

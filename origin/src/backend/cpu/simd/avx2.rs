@@ -1,5 +1,7 @@
 //! AVX2 with FMA: two registers are sixteen lanes; with AVX-VNNI the byte dot products take one instruction.
 #![expect(unsafe_code, reason = "vector instructions of one processor family")]
+#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its family in its name")]
+#![expect(clippy::cast_ptr_alignment, reason = "the loads ask for no alignment")]
 
 use super::{Kernel, LANES, Simd};
 use half::{bf16, f16};

@@ -1,5 +1,6 @@
 //! AVX-512 with VNNI: one register is sixteen lanes (Intel since Ice Lake, AMD since Zen 4).
 #![expect(unsafe_code, reason = "vector instructions of one processor family")]
+#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its family in its name")]
 
 use super::{Kernel, LANES, Simd};
 use half::{bf16, f16};

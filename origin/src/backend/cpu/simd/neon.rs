@@ -1,6 +1,7 @@
 //! NEON with the dot-product instructions: four registers are sixteen lanes (Arm v8.2 with `dotprod`: Graviton 2
 //! and later, Apple M1 and later, Raspberry Pi 5).
 #![expect(unsafe_code, reason = "vector instructions of one processor family")]
+#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its family in its name")]
 
 use super::{Kernel, LANES, Simd};
 use half::{bf16, f16};
