@@ -123,13 +123,14 @@ impl<B: Backend> Llama<B> {
         limits: KvLimits,
     ) -> Result<Self, ModelError> {
         validate::config(&config, limits)?;
+        let shape = config.clone();
         let tensors = ModelTensors {
-            embedding: random::embedding(&config, seed, format),
-            layer: |index| Ok(random::layer(&config, seed, format, index)),
-            final_norm: vec![1.0; config.dim],
+            embedding: random::embedding(&shape, seed, format),
+            layer: |index| Ok(random::layer(&shape, seed, format, index)),
+            final_norm: vec![1.0; shape.dim],
             head: None,
         };
-        Self::from_tensors(backend, config.clone(), tensors, limits)
+        Self::from_tensors(backend, config, tensors, limits)
     }
 
     /// Its shape.

@@ -256,7 +256,7 @@ fn batches_at_the_limits_run_and_one_past_is_refused() {
     assert_eq!(refused(&[0, 0], 0, 1, &[0], &[]), Some(StepError::Coverage { covered: 1, tokens: 2 }));
     assert_eq!(refused(&[0], 0, 1, &[0], &[sample(1)]), Some(StepError::SampleRow { row: 1, tokens: 1 }));
     let many = StepError::TooManyTokens { tokens: STEP_TOKENS_MAX + 1, max: STEP_TOKENS_MAX };
-    assert_eq!(refused(&[0; STEP_TOKENS_MAX + 1], 0, 1, &[0], &[]), Some(many));
+    assert_eq!(refused(&vec![0; STEP_TOKENS_MAX + 1], 0, 1, &[0], &[]), Some(many));
     let masked = |mask| SampleRow { mask: Some(mask), ..sample(0) };
     // Bit 203 is past the vocabulary of 203 tokens.
     let past = [0, 0, 0, 0, 0, 0, 1 << 11];

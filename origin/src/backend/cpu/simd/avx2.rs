@@ -1,12 +1,19 @@
 //! AVX2 with FMA: two registers are sixteen lanes; with AVX-VNNI the byte dot products take one instruction.
 #![expect(unsafe_code, reason = "vector instructions of one processor family")]
-#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its family in its name")]
 #![expect(clippy::cast_ptr_alignment, reason = "the loads ask for no alignment")]
 
 use super::{Kernel, LANES, Simd};
 use half::{bf16, f16};
 use std::arch::is_x86_feature_detected as has;
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m128i, __m256, __m256i, _MM_HINT_T0, _mm_loadu_si128, _mm_prefetch, _mm256_abs_epi8, _mm256_add_epi32,
+    _mm256_add_ps, _mm256_and_si256, _mm256_andnot_ps, _mm256_castsi256_ps, _mm256_cvtepi32_ps,
+    _mm256_cvtepu16_epi32, _mm256_cvtph_ps, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_dpbusd_avx_epi32,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_ps, _mm256_min_ps, _mm256_mul_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
+    _mm256_set1_ps, _mm256_setzero_si256, _mm256_sign_epi8, _mm256_slli_epi32, _mm256_srli_epi16,
+    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_ps, _mm256_xor_si256,
+};
 
 /// Exists only where the machine has AVX2, FMA and F16C.
 #[derive(Clone, Copy)]

@@ -1,11 +1,17 @@
 //! AVX-512 with VNNI: one register is sixteen lanes (Intel since Ice Lake, AMD since Zen 4).
 #![expect(unsafe_code, reason = "vector instructions of one processor family")]
-#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its family in its name")]
 
 use super::{Kernel, LANES, Simd};
 use half::{bf16, f16};
 use std::arch::is_x86_feature_detected as has;
-use std::arch::x86_64::*;
+use std::arch::x86_64::{
+    __m512, __m512i, _MM_HINT_T0, _mm_prefetch, _mm256_loadu_si256, _mm512_abs_ps, _mm512_add_epi32,
+    _mm512_add_ps, _mm512_and_si512, _mm512_castsi512_ps, _mm512_cvtepi32_ps, _mm512_cvtepu16_epi32,
+    _mm512_cvtph_ps, _mm512_cvtps_epi32, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
+    _mm512_loadu_ps, _mm512_loadu_si512, _mm512_max_ps, _mm512_min_ps, _mm512_mul_ps, _mm512_reduce_max_ps,
+    _mm512_set1_epi8, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32,
+    _mm512_srli_epi16, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_ps,
+};
 
 /// Exists only where the machine has AVX-512 F, BW, DQ, VL and VNNI.
 #[derive(Clone, Copy)]

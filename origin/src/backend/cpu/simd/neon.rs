@@ -1,11 +1,16 @@
 //! NEON with the dot-product instructions: four registers are sixteen lanes (Arm v8.2 with `dotprod`: Graviton 2
 //! and later, Apple M1 and later, Raspberry Pi 5).
 #![expect(unsafe_code, reason = "vector instructions of one processor family")]
-#![expect(clippy::wildcard_imports, reason = "every intrinsic carries its family in its name")]
 
 use super::{Kernel, LANES, Simd};
 use half::{bf16, f16};
-use std::arch::aarch64::*;
+use std::arch::aarch64::{
+    float32x4_t, int8x16_t, int32x4_t, uint8x16_t, vabsq_f32, vaddq_f32, vaddq_s32, vandq_u8, vandq_u32,
+    vcvtnq_s32_f32, vcvtq_f32_s32, vdivq_f32, vdotq_s32, vdupq_n_f32, vdupq_n_s32, vdupq_n_u8, vdupq_n_u32,
+    veorq_u8, vfmaq_f32, vld1_u16, vld1q_f32, vld1q_u8, vmaxq_f32, vminq_f32, vmovl_u16, vmulq_f32,
+    vorrq_u32, vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32, vreinterpretq_s8_u8,
+    vreinterpretq_u32_f32, vshlq_n_s32, vshlq_n_u32, vshrq_n_u8, vst1q_f32, vst1q_s32, vsubq_f32,
+};
 use std::arch::is_aarch64_feature_detected as has;
 use std::array::from_fn;
 
