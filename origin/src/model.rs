@@ -4,6 +4,7 @@ pub mod checkpoint;
 pub mod config;
 pub mod encoding;
 pub mod gguf;
+pub mod hub;
 pub mod huggingface;
 pub(crate) mod json_file;
 pub mod llama;

@@ -177,3 +177,84 @@ impl ModelConfig {
         self.kv_heads * self.head_dim
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn valid() -> ModelConfig {
+        ModelConfig {
+            layers: 2,
+            dim: 64,
+            heads: 4,
+            kv_heads: 2,
+            head_dim: 16,
+            hidden: 96,
+            vocab: 300,
+            context_max: 512,
+            norm_epsilon: 1e-5,
+            rope: Rope { theta: 1e4, scaling: RopeScaling::None },
+        }
+    }
+
+    fn with(change: impl FnOnce(&mut ModelConfig)) -> Result<ModelConfig, ConfigError> {
+        let mut config = valid();
+        change(&mut config);
+        config.validated()
+    }
+
+    #[test]
+    fn limits_hold_at_the_limit_and_not_one_past_it() {
+        type Set = fn(&mut ModelConfig, usize);
+        let cases: [(Set, usize, usize); 8] = [
+            (|config, value| config.layers = value, LAYERS_MAX, 1),
+            (|config, value| config.dim = value, DIM_MAX, GROUP),
+            (|config, value| config.heads = value, HEADS_MAX, 2),
+            (|config, value| (config.heads, config.kv_heads) = (value, value), HEADS_MAX, 2),
+            (|config, value| config.head_dim = value, HEAD_DIM_MAX, 2),
+            (|config, value| config.hidden = value, HIDDEN_MAX, GROUP),
+            (|config, value| config.vocab = value, VOCAB_MAX, 1),
+            (|config, value| config.context_max = value, CONTEXT_MAX, 1),
+        ];
+        for (set, limit, step) in cases {
+            assert!(with(|config| set(config, limit)).is_ok(), "{limit}");
+            let past = with(|config| set(config, limit + step)).expect_err("one step past the limit");
+            assert!(past.to_string().ends_with(&format!("at most {limit} is supported")), "{past}");
+            let zero = with(|config| set(config, 0)).expect_err("zero");
+            assert!(zero.to_string().ends_with("at least 1 is needed"), "{zero}");
+        }
+    }
+
+    #[test]
+    fn widths_fit_each_other() {
+        let refused = |change: fn(&mut ModelConfig)| with(change).expect_err("it is refused").to_string();
+        assert_eq!(refused(|c| c.dim = 65), "the embedding width is 65; a multiple of 32 is needed");
+        assert_eq!(refused(|c| c.hidden = 97), "the feed-forward width is 97; a multiple of 32 is needed");
+        assert_eq!(refused(|c| c.kv_heads = 3), "the number of query heads is 4; a multiple of 3 is needed");
+        assert_eq!(refused(|c| c.head_dim = 17), "the head width is 17; a multiple of 2 is needed");
+        assert_eq!(
+            refused(|c| c.head_dim = 12),
+            "the width of all query heads is 48; a multiple of 32 is needed"
+        );
+    }
+
+    #[test]
+    fn numbers_are_positive_and_finite() {
+        for value in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(with(|config| config.norm_epsilon = value).is_err());
+            assert!(with(|config| config.rope.theta = value).is_err());
+            assert!(with(|config| config.rope.scaling = RopeScaling::Linear { factor: value }).is_err());
+            assert!(with(|config| config.rope.scaling = RopeScaling::Divisors(vec![value; 8])).is_err());
+        }
+        assert!(with(|config| config.rope.scaling = RopeScaling::Divisors(vec![1.0; 8])).is_ok());
+        assert!(with(|config| config.rope.scaling = RopeScaling::Divisors(vec![1.0; 9])).is_err());
+        let llama3 = |low_frequency_factor, high_frequency_factor| RopeScaling::Llama3 {
+            factor: 8.0,
+            low_frequency_factor,
+            high_frequency_factor,
+            original_context: 8192,
+        };
+        assert!(with(|config| config.rope.scaling = llama3(1.0, 4.0)).is_ok());
+        assert!(with(|config| config.rope.scaling = llama3(4.0, 4.0)).is_err());
+    }
+}

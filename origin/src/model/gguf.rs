@@ -41,8 +41,8 @@ pub const NAME_BYTES_MAX: usize = 64;
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Most elements of an array; vocabularies and merges are the longest known, of some half a million.
 pub const ARRAY_LENGTH_MAX: usize = 1 << 22;
-/// Most bytes of all metadata and tensor entries together.
-pub const HEADER_BYTES_MAX: usize = 256 << 20;
+/// Most bytes of all metadata and tensor entries together; vocabularies of a quarter million take some twenty million.
+pub const HEADER_BYTES_MAX: usize = 64 << 20;
 /// Most dimensions of a tensor, as in GGML.
 pub const DIMENSIONS_MAX: usize = 4;
 /// Alignment of tensor data where `general.alignment` is absent, in bytes.

@@ -18,9 +18,9 @@ use hyperparameters::Hyperparameters;
 /// The file whose presence makes a folder a model.
 pub const CONFIG_FILE: &str = "config.json";
 /// All weights, where one file holds them.
-const WEIGHTS_FILE: &str = "model.safetensors";
+pub(super) const WEIGHTS_FILE: &str = "model.safetensors";
 /// Where each tensor is, where several files hold them.
-const INDEX_FILE: &str = "model.safetensors.index.json";
+pub(super) const INDEX_FILE: &str = "model.safetensors.index.json";
 /// Most files of weights.
 pub const SHARDS_MAX: usize = 1024;
 

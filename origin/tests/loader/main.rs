@@ -1,7 +1,14 @@
 //! The loader's tests: from files to tensors and tokens, against references that others computed.
 
+mod allocations;
 mod default_model;
 mod default_tokenizer;
+mod encodings;
+mod hostile_gguf;
+mod hub;
+mod huggingface;
+mod lora;
+mod tokenizers;
 
 use std::path::PathBuf;
 

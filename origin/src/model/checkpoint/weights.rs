@@ -100,9 +100,9 @@ impl Weights {
             }
             Self::HuggingFace(_) => None,
         };
-        Ok(named
-            .filter(|languages| !languages.is_empty())
-            .map_or_else(|| vec!["en".into()], <[String]>::to_vec))
+        let codes = named.unwrap_or_default().iter().map(|code| code.to_ascii_lowercase());
+        let codes: Vec<String> = codes.collect();
+        Ok(if codes.is_empty() { vec!["en".into()] } else { codes })
     }
 }
 
