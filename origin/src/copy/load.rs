@@ -17,6 +17,7 @@ use crate::engine::Handle;
 use crate::engine::limits::EngineLimits;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::ModelConfig;
+use crate::model::hub::{self, HubError};
 use crate::model::llama::{KV_BLOCKS_MAX, KvLimits, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX};
 use crate::model::load_error::LoadError;
 use crate::settings::memory::memory_bytes;
@@ -37,9 +38,9 @@ pub enum WriterError {
     /// Its files.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// A model that is not on this machine.
-    #[error("the model {0} must be downloaded first; name its folder or GGUF file")]
-    Hub(String),
+    /// A model of the Hugging Face hub that cannot be had.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// Its shape, or memory for it.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -64,7 +65,7 @@ pub enum WriterError {
 pub fn load(settings: &Settings) -> Result<LoadedWriter, WriterError> {
     let path = match &settings.model {
         ModelSource::Path(path) => path.clone(),
-        ModelSource::Hub(repository) => return Err(WriterError::Hub(repository.clone())),
+        ModelSource::Hub(repository) => hub::fetch(repository)?,
     };
     let checkpoint = Checkpoint::open(&path, &settings.adapters)?.quantized(settings.engine.quantize);
     let limits = limits(&settings.engine, checkpoint.config(), checkpoint.weight_bytes())?;
