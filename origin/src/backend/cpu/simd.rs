@@ -17,6 +17,7 @@ use half::{bf16, f16};
 use std::fmt;
 
 /// Bytes of a cache line.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 const CACHE_LINE: usize = 64;
 
 /// Lanes of a vector.
