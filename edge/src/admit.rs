@@ -1,7 +1,9 @@
 //! Who may go on: the key is valid and its rate is not used up.
 
+use std::rc::Rc;
+
 use adlib_shared::problem::Code;
-use adlib_shared::rate::Gcra;
+use adlib_shared::rate::{Decision, Gcra};
 use twox_hash::XxHash3_64;
 
 use crate::authenticate::{Caller, Denied, authenticate};
@@ -9,7 +11,7 @@ use crate::call::Call;
 use crate::client_address::ClientAddress;
 use crate::edge::Edge;
 use crate::failure::Failure;
-use crate::limit::{self, PERIOD_MS};
+use crate::limit::{self, PERIOD_MS, Taken};
 use crate::log;
 use crate::settings::Settings;
 use crate::world::World;
@@ -22,7 +24,7 @@ pub const ADDRESS_GROUPS: u16 = 4096;
 ///
 /// # Errors
 /// `unauthorized`, or `rate_limited` for a key, or for an address with too many failures.
-pub async fn admit<W: World>(edge: &Edge<W>, call: &mut Call) -> Result<Caller, Failure> {
+pub async fn admit<W: World>(edge: &Rc<Edge<W>>, call: &mut Call) -> Result<Caller, Failure> {
     let settings = edge.settings()?;
     match authenticate(call.headers(), &settings.keyring, &edge.world, call.now_s()).await {
         Ok(caller) => {
@@ -39,7 +41,7 @@ pub async fn admit<W: World>(edge: &Edge<W>, call: &mut Call) -> Result<Caller, 
 
 /// Counts a request of a key. Its own rate goes before the variable's.
 async fn count<W: World>(
-    edge: &Edge<W>,
+    edge: &Rc<Edge<W>>,
     settings: &Settings,
     call: &mut Call,
     caller: &Caller,
@@ -51,10 +53,7 @@ async fn count<W: World>(
     let Some(rate) = rate else { return Ok(()) };
     let gcra = Gcra::new(PERIOD_MS, rate);
     let name = format!("rate/key/{}", caller.key.to_hex());
-    let (decision, error) = edge.limiter.take(&edge.world, &name, gcra, call.now_ms).await;
-    if let Some(error) = error {
-        log::warn(&call.id, error);
-    }
+    let decision = judge(edge, call, &name, gcra).await;
     limit::mark(&mut call.notes, gcra, &decision);
     if decision.allowed {
         return Ok(());
@@ -63,19 +62,43 @@ async fn count<W: World>(
 }
 
 /// Counts a failed authentication of an address.
-async fn count_failure<W: World>(edge: &Edge<W>, settings: &Settings, call: &Call) -> Result<(), Failure> {
+async fn count_failure<W: World>(
+    edge: &Rc<Edge<W>>,
+    settings: &Settings,
+    call: &Call,
+) -> Result<(), Failure> {
     let Some(rate) = settings.failures_per_minute else { return Ok(()) };
     let name = format!("rate/address/{:03x}", group(call.address));
     let gcra = Gcra::new(PERIOD_MS, rate);
-    let (decision, error) = edge.limiter.take(&edge.world, &name, gcra, call.now_ms).await;
-    if let Some(error) = error {
-        log::warn(&call.id, error);
-    }
+    let decision = judge(edge, call, &name, gcra).await;
     if decision.allowed {
         return Ok(());
     }
     let detail = format!("more than {rate} requests a minute without a valid key came from this address");
     Err(refused(detail, decision.retry_after_ms))
+}
+
+/// Judges a request. The store is told of it after the reply; but before it where less than an eighth of the limit is
+/// left, so that another instance knows in time.
+async fn judge<W: World>(edge: &Rc<Edge<W>>, call: &Call, name: &str, gcra: Gcra) -> Decision {
+    let Taken { decision, untold, error } = edge.limiter.take(&edge.world, name, gcra, call.now_ms).await;
+    if let Some(error) = error {
+        log::warn(&call.id, error);
+    }
+    if let Some(untold) = untold {
+        let (teller, id) = (Rc::clone(edge), call.id.clone());
+        let tell = async move {
+            if let Err(error) = untold.tell(&teller.world).await {
+                log::warn(&id, error);
+            }
+        };
+        if decision.remaining < gcra.burst().div_ceil(8) {
+            tell.await;
+        } else {
+            edge.world.later(tell);
+        }
+    }
+    decision
 }
 
 fn refused(detail: String, retry_after_ms: u64) -> Failure {

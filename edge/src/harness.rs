@@ -75,6 +75,7 @@ impl Harness {
             let response = self.edge.answer(request.map(Full::new), self.now_ms).await;
             let (head, body) = response.into_parts();
             let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+            self.edge.world.catch_up().await;
             Answered { status: head.status, headers: head.headers, body }
         })
     }

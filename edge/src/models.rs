@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::answer;
 use crate::call::Call;
+use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::hop::{Ask, NO_TENANT};
 use crate::log;
@@ -64,12 +65,8 @@ impl Models {
     ///
     /// # Errors
     /// The origin's failure, where nothing is known that could stand in.
-    pub async fn current<W: World>(
-        &self,
-        world: &W,
-        settings: &Settings,
-        call: &Call,
-    ) -> Result<Rc<Known>, Failure> {
+    pub async fn current<W: World>(&self, edge: &Rc<Edge<W>>, call: &Call) -> Result<Rc<Known>, Failure> {
+        let (world, settings) = (&edge.world, edge.settings()?);
         let last =
             self.known.borrow().clone().filter(|known| known.is_younger_than(STALE_MS_MAX, call.now_ms));
         let asked =
@@ -90,7 +87,7 @@ impl Models {
         }
         match ask(world, settings, call).await {
             Ok(fresh) => {
-                write(world, &name(settings), &fresh, call).await;
+                share(edge, call);
                 Ok(self.remember(fresh))
             }
             Err(failure) => {
@@ -160,11 +157,17 @@ async fn read<W: World>(world: &W, name: &str, call: &Call) -> Option<Known> {
     }
 }
 
-async fn write<W: World>(world: &W, name: &str, known: &Known, call: &Call) {
-    let bytes = serde_json::to_vec(known).unwrap_or_default();
-    if let Err(error) = world.set(name, &bytes).await {
-        log::warn(&call.id, error);
-    }
+/// Lets the other instances know, after the reply: what is known then, if it has not been forgotten.
+fn share<W: World>(edge: &Rc<Edge<W>>, call: &Call) {
+    let (sharer, id) = (Rc::clone(edge), call.id.clone());
+    edge.world.later(async move {
+        let Some(known) = sharer.models.known.borrow().clone() else { return };
+        let Ok(settings) = sharer.settings() else { return };
+        let bytes = serde_json::to_vec(&*known).unwrap_or_default();
+        if let Err(error) = sharer.world.set(&name(settings), &bytes).await {
+            log::warn(&id, error);
+        }
+    });
 }
 
 #[cfg(test)]

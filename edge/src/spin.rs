@@ -117,6 +117,10 @@ impl World for Spin {
         }))
     }
 
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        spin_sdk::wasip3::spawn(work);
+    }
+
     fn entropy(&self) -> u128 {
         u128::from(get_random_u64()) << 64 | u128::from(get_random_u64())
     }

@@ -32,6 +32,9 @@ pub trait World: 'static {
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Response<Incoming>, SendError>>;
 
+    /// Goes on with some work after the reply, also when the client has left.
+    fn later(&self, work: impl Future<Output = ()> + 'static);
+
     /// Random bits that nobody can foretell.
     fn entropy(&self) -> u128;
 }

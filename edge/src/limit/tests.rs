@@ -8,8 +8,17 @@ use crate::world::memory::Memory;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 
+/// Judges a request and tells the store at once.
+async fn take(limiter: &Limiter, world: &Memory, gcra: Gcra, now_ms: u64) -> Decision {
+    let taken = limiter.take(world, "rate/test", gcra, now_ms).await;
+    if let Some(untold) = taken.untold {
+        let _ = untold.tell(world).await;
+    }
+    taken.decision
+}
+
 fn allowed(limiter: &Limiter, world: &Memory, gcra: Gcra, now_ms: u64) -> bool {
-    block_on(limiter.take(world, "rate/test", gcra, now_ms)).0.allowed
+    block_on(take(limiter, world, gcra, now_ms)).allowed
 }
 
 #[test]
@@ -25,7 +34,7 @@ fn as_many_requests_pass_as_the_burst_allows_and_not_one_more() {
 fn the_next_request_passes_when_its_share_of_the_period_is_over() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 2));
     assert!(allowed(&limiter, &world, gcra, NOW_MS) && allowed(&limiter, &world, gcra, NOW_MS));
-    let refused = block_on(limiter.take(&world, "rate/test", gcra, NOW_MS)).0;
+    let refused = block_on(take(&limiter, &world, gcra, NOW_MS));
     assert!(!refused.allowed && refused.retry_after_ms == PERIOD_MS / 2);
     assert!(!allowed(&limiter, &world, gcra, NOW_MS + PERIOD_MS / 2 - 1));
     assert!(allowed(&limiter, &world, gcra, NOW_MS + PERIOD_MS / 2));
@@ -50,8 +59,8 @@ fn a_new_instance_knows_what_the_last_one_let_through() {
 #[test]
 fn requests_at_the_same_moment_in_one_instance_are_counted_one_by_one() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::slow(), Gcra::new(PERIOD_MS, 10));
-    let all = (0..25).map(|_| limiter.take(&world, "rate/test", gcra, NOW_MS));
-    let passed = block_on(join_all(all)).iter().filter(|(decision, _)| decision.allowed).count();
+    let all = (0..25).map(|_| take(&limiter, &world, gcra, NOW_MS));
+    let passed = block_on(join_all(all)).iter().filter(|decision| decision.allowed).count();
     assert_eq!(passed, 10);
 }
 
@@ -61,8 +70,8 @@ fn requests_at_the_same_moment_get_what_the_store_has_left() {
     let first = Limiter::default();
     assert!((0..8).all(|_| allowed(&first, &world, gcra, NOW_MS)));
     let second = Limiter::default();
-    let all = (0..5).map(|_| second.take(&world, "rate/test", gcra, NOW_MS));
-    let passed = block_on(join_all(all)).iter().filter(|(decision, _)| decision.allowed).count();
+    let all = (0..5).map(|_| take(&second, &world, gcra, NOW_MS));
+    let passed = block_on(join_all(all)).iter().filter(|decision| decision.allowed).count();
     assert_eq!(passed, 2);
     assert!(!allowed(&Limiter::default(), &world, gcra, NOW_MS));
 }
@@ -110,4 +119,15 @@ fn a_stored_state_that_is_not_a_number_counts_as_none() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 1));
     block_on(world.set("rate/test", b"junk")).expect("the memory never fails");
     assert!(allowed(&limiter, &world, gcra, NOW_MS));
+}
+
+#[test]
+fn what_could_not_be_written_is_written_with_the_next_request() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 10));
+    let taken = block_on(limiter.take(&world, "rate/test", gcra, NOW_MS));
+    world.fail(true);
+    assert!(block_on(taken.untold.expect("a count").tell(&world)).is_err());
+    world.fail(false);
+    assert!(allowed(&limiter, &world, gcra, NOW_MS));
+    assert_eq!((0..10).filter(|_| allowed(&Limiter::default(), &world, gcra, NOW_MS)).count(), 8);
 }

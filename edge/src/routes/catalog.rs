@@ -1,5 +1,7 @@
 //! `GET /v1/channels`, `/v1/tones`, `/v1/frameworks`, `/v1/models`, and the index: what there is.
 
+use std::rc::Rc;
+
 use adlib_shared::catalog;
 use adlib_shared::problem::Code;
 use http::StatusCode;
@@ -45,8 +47,8 @@ pub fn frameworks(call: &Call) -> Result<Reply, Failure> {
 }
 
 /// `GET /v1/models`: what the origin runs, a few seconds old at most if it answers.
-pub async fn models<W: World>(edge: &Edge<W>, call: &Call) -> Result<Reply, Failure> {
-    let known = edge.models.current(&edge.world, edge.settings()?, call).await?;
+pub async fn models<W: World>(edge: &Rc<Edge<W>>, call: &Call) -> Result<Reply, Failure> {
+    let known = edge.models.current(edge, call).await?;
     Ok(conditional(call.headers(), json(&known.list)?))
 }
 

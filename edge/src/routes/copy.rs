@@ -85,7 +85,7 @@ where
 /// # Errors
 /// The origin's failure, where the model is not known without it.
 async fn place<W: World>(
-    edge: &Edge<W>,
+    edge: &Rc<Edge<W>>,
     call: &Call,
     caller: &Caller,
     brief: &Brief,
@@ -93,7 +93,7 @@ async fn place<W: World>(
 ) -> Result<Option<Keep>, Failure> {
     let settings = edge.settings()?;
     let Some(ttl_s) = settings.cache_ttl_s.filter(|_| !directives.no_store) else { return Ok(None) };
-    let known = edge.models.current(&edge.world, settings, call).await?;
+    let known = edge.models.current(edge, call).await?;
     let Some(model) = known.writer() else { return Ok(None) };
     let scope = KeyScope::Tenant(&caller.tenant);
     let key = CacheKey::of(

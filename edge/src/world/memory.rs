@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
 use bytes::Bytes;
-use futures::StreamExt;
+use futures::future::LocalBoxFuture;
+use futures::{FutureExt, StreamExt};
 use http::{Request, Response};
 
 use super::{Incoming, SendError, StoreError, World};
@@ -14,7 +15,7 @@ use crate::settings::Timeouts;
 pub type Scripted = Result<Response<Vec<Result<Bytes, SendError>>>, SendError>;
 
 /// A world that remembers what it was asked.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Memory {
     values: RefCell<HashMap<String, Vec<u8>>>,
     writes: Cell<usize>,
@@ -22,6 +23,7 @@ pub struct Memory {
     is_failing: Cell<bool>,
     script: RefCell<VecDeque<Scripted>>,
     sent: RefCell<Vec<Request<Bytes>>>,
+    later: RefCell<VecDeque<LocalBoxFuture<'static, ()>>>,
 }
 
 impl Memory {
@@ -66,6 +68,17 @@ impl Memory {
         std::mem::take(&mut self.sent.borrow_mut())
     }
 
+    /// Does the work that was put off.
+    pub async fn catch_up(&self) {
+        loop {
+            let next = self.later.borrow_mut().pop_front();
+            match next {
+                Some(work) => work.await,
+                None => return,
+            }
+        }
+    }
+
     async fn ready(&self) -> Result<(), StoreError> {
         if self.is_slow {
             let mut waited = false;
@@ -108,6 +121,10 @@ impl World for Memory {
         let answer =
             answer.unwrap_or_else(|| Err(SendError::Unreachable("nothing is scripted".to_owned())))?;
         Ok(answer.map(|pieces| futures::stream::iter(pieces).boxed_local()))
+    }
+
+    fn later(&self, work: impl Future<Output = ()> + 'static) {
+        self.later.borrow_mut().push_back(work.boxed_local());
     }
 
     fn entropy(&self) -> u128 {
