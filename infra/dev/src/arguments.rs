@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 /// Build, run and test Adlib on this machine.
 #[derive(Debug, Parser)]
@@ -39,10 +39,10 @@ pub(crate) struct Up {
     #[arg(long, value_name = "PATH|OWNER/NAME")]
     pub(crate) model: Option<String>,
     /// The port of the edge on 127.0.0.1
-    #[arg(long, default_value_t = 3000)]
+    #[arg(long, default_value_t = 3000, value_parser = value_parser!(u16).range(1..))]
     pub(crate) edge_port: u16,
     /// The port of the origin on 127.0.0.1
-    #[arg(long, default_value_t = 8080)]
+    #[arg(long, default_value_t = 8080, value_parser = value_parser!(u16).range(1..))]
     pub(crate) origin_port: u16,
     /// Where keys, logs and the edge's cache live [default: $XDG_STATE_HOME/adlib or ~/.local/state/adlib]
     #[arg(long, value_name = "FOLDER")]

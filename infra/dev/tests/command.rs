@@ -55,6 +55,12 @@ impl Person {
     }
 }
 
+/// Two ports that nothing listens on.
+fn free_ports() -> [String; 2] {
+    let listeners = [(); 2].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
+    listeners.map(|listener| listener.local_addr().unwrap().port().to_string())
+}
+
 fn assert_says(said: &str, expected: &str) {
     assert!(said.contains(expected), "{said:?} does not say {expected:?}");
 }
@@ -115,6 +121,17 @@ fn one_port_for_both_is_refused() {
         &Person::new().fails(&["up", "--edge-port", "4000", "--origin-port", "4000"]),
         "cannot both use port 4000",
     );
+}
+
+#[test]
+fn a_model_that_cannot_be_is_told_before_anything_is_built() {
+    for model in ["no-such.gguf", "./no/such.gguf", "/no/such.gguf", "~/such.gguf", "a/b/c"] {
+        let [edge, origin] = free_ports();
+        let ports = ["--edge-port", &edge, "--origin-port", &origin];
+        let said =
+            Person::new().fails(&[&["up", "--runtime", "embedded", "--model", model][..], &ports].concat());
+        assert_says(&said, &format!("--model {model} is no file or folder here"));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The origin as `cargo dev up` starts it.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -19,8 +20,14 @@ pub(super) fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
 }
 
 /// The model a person named: a path of theirs, which the origin gets as an absolute one, or a name on the hub.
-pub(super) fn given_model(given: &str) -> PathBuf {
-    std::fs::canonicalize(given).unwrap_or_else(|_| PathBuf::from(given))
+/// The origin looks closer; what cannot be either is told here, before anything is built.
+pub(super) fn given_model(given: &str) -> Result<PathBuf, Error> {
+    let may_be_on_the_hub = || given.split('/').count() == 2 && !given.starts_with(['/', '.', '~']);
+    match fs::canonicalize(given) {
+        Ok(path) => Ok(path),
+        Err(_) if may_be_on_the_hub() => Ok(PathBuf::from(given)),
+        Err(source) => Err(Error::NoModel { given: given.to_owned(), source }),
+    }
 }
 
 pub(super) fn launch<'a>(
