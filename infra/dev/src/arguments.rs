@@ -78,6 +78,8 @@ pub(crate) struct Bench {
 pub(crate) enum Measurement {
     /// Prompt and decode speed, beside llama.cpp
     Engine,
+    /// Cache hits a second, and what the edge adds to a miss
+    Edge,
     /// Faults of the copy that the model writes for the evaluation briefs
     Copy,
 }
@@ -87,6 +89,7 @@ impl Measurement {
     pub(crate) fn binary(self) -> &'static str {
         match self {
             Self::Engine => "engine",
+            Self::Edge => "edge",
             Self::Copy => "copy",
         }
     }

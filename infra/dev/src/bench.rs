@@ -2,20 +2,30 @@
 
 use std::env;
 
-use crate::arguments::Bench;
+use crate::arguments::{Bench, Measurement};
 use crate::command;
+use crate::component;
 use crate::error::Error;
 use crate::model;
+use crate::toolchain;
 use crate::workspace::Workspace;
 
-/// The variable that names the model to tests and measurements alike.
+/// The variables that name the model and the component, to tests and measurements alike.
 const MODEL: &str = "ADLIB_MODEL";
+const COMPONENT: &str = "ADLIB_EDGE_COMPONENT";
 
-/// Fetches what the measurement needs, then builds and runs it with optimisation.
+/// Fetches and builds what the measurement needs, then runs it with optimisation.
 pub(crate) fn run(workspace: &Workspace, options: &Bench) -> Result<(), Error> {
     let mut cargo = workspace.cargo();
-    if env::var_os(MODEL).is_none() {
-        cargo.env(MODEL, model::fetch()?);
+    match options.what {
+        Measurement::Edge if env::var_os(COMPONENT).is_none() => {
+            toolchain::ensure_wasm_target()?;
+            cargo.env(COMPONENT, component::build(workspace)?);
+        }
+        Measurement::Copy | Measurement::Engine if env::var_os(MODEL).is_none() => {
+            cargo.env(MODEL, model::fetch()?);
+        }
+        _ => {}
     }
     let bin = options.what.binary();
     cargo.args(["run", "--release", "--package", "adlib-benches", "--bin", bin, "--"]).args(&options.rest);
