@@ -82,7 +82,7 @@ async fn run(settings: Settings, metrics: PrometheusHandle, started: Instant) ->
     match drained {
         Drained::Complete => tracing::info!("every request was finished"),
         Drained::Cut { connections } => {
-            tracing::warn!(connections, "the time to drain is over; connections were cut")
+            tracing::warn!(connections, "the time to drain is over; connections were cut");
         }
     }
     failure.map_or(Ok(()), Err)

@@ -1,5 +1,7 @@
 //! The binary as its operator meets it: wrong settings, models that cannot be loaded, signals.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test reports")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
