@@ -92,7 +92,7 @@ impl Storage {
 }
 
 /// What the guest reads of a failure; its details are the log's.
-fn told(error: KeyValueError) -> WitError {
+fn told(error: &KeyValueError) -> WitError {
     match error {
         KeyValueError::Database(_) | KeyValueError::Interrupted => {
             tracing::error!(%error, "a key-value operation failed");
@@ -159,7 +159,7 @@ impl<T: Send> HostStoreWithStore<T> for Spin {
     ) -> Answer<Option<Vec<u8>>> {
         let (shared, label) = opened(accessor, &store)?;
         let value = check_key(&key, &shared.limits).and_then(|()| shared.storage.get(&label, &key));
-        Ok(value.map_err(told))
+        Ok(value.map_err(|error| told(&error)))
     }
 
     async fn set(
@@ -171,23 +171,23 @@ impl<T: Send> HostStoreWithStore<T> for Spin {
         let (shared, label) = opened(accessor, &store)?;
         let checked = check_key(&key, &shared.limits).and_then(|()| check_value(&value, &shared.limits));
         if let Err(error) = checked {
-            return Ok(Err(told(error)));
+            return Ok(Err(told(&error)));
         }
-        Ok(shared.storage.put(label, key, Some(value)).await.map_err(told))
+        Ok(shared.storage.put(label, key, Some(value)).await.map_err(|error| told(&error)))
     }
 
     async fn delete(accessor: &Accessor<T, Self>, store: Resource<OpenStore>, key: String) -> Answer<()> {
         let (shared, label) = opened(accessor, &store)?;
         if let Err(error) = check_key(&key, &shared.limits) {
-            return Ok(Err(told(error)));
+            return Ok(Err(told(&error)));
         }
-        Ok(shared.storage.put(label, key, None).await.map_err(told))
+        Ok(shared.storage.put(label, key, None).await.map_err(|error| told(&error)))
     }
 
     async fn exists(accessor: &Accessor<T, Self>, store: Resource<OpenStore>, key: String) -> Answer<bool> {
         let (shared, label) = opened(accessor, &store)?;
         let exists = check_key(&key, &shared.limits).and_then(|()| shared.storage.exists(&label, &key));
-        Ok(exists.map_err(told))
+        Ok(exists.map_err(|error| told(&error)))
     }
 
     async fn get_keys(
@@ -197,7 +197,7 @@ impl<T: Send> HostStoreWithStore<T> for Spin {
         let (shared, label) = opened(accessor, &store)?;
         let (keys, outcome) = match shared.storage.keys(&label) {
             Ok(keys) => (keys, Ok(())),
-            Err(error) => (Vec::new(), Err(told(error))),
+            Err(error) => (Vec::new(), Err(told(&error))),
         };
         accessor.with(|mut access| {
             let keys = StreamReader::new(&mut access, keys)?;

@@ -36,10 +36,10 @@ fn of_io(error: &std::io::Error) -> Option<Error> {
         ErrorKind::ConnectionRefused => Error::ConnectionRefused,
         ErrorKind::TimedOut => Error::ConnectionTimeout,
         ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Error::DestinationIpUnroutable,
-        ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe => {
-            Error::ConnectionTerminated
-        }
-        ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => Error::ConnectionTerminated,
         ErrorKind::InvalidData => Error::TlsProtocolError,
         _ => return None,
     })

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use adlib_edge_host::{Host, HostConfig, HostError, RunningHost};
 use bytes::Bytes;
@@ -12,6 +13,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use tempfile::TempDir;
+
+/// How long a test waits for what must come. Generous, since the machine may have other work; nothing that holds
+/// takes this long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
 /// A running host and a client for it.
 pub(crate) struct Harness {
@@ -118,6 +123,18 @@ impl Harness {
         let (parts, body) = self.client.request(request).await.expect("a response").into_parts();
         let body = body.collect().await.expect("a whole body").to_bytes();
         Reply { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&body).into() }
+    }
+
+    /// Asks until the answer is this text, or patience ends.
+    pub(crate) async fn comes_to(&self, path: &str, text: &str) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if self.get(path).await.text == text {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
     }
 
     /// Sends bytes as they are and reads until the host closes.

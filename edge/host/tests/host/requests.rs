@@ -1,7 +1,5 @@
 //! What the guest sees of a request and the client of a response.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -9,7 +7,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tokio::time::timeout;
 
-use crate::harness::start;
+use crate::harness::{PATIENCE, start};
 
 #[tokio::test]
 async fn a_component_of_the_spin_sdk_answers() {
@@ -83,7 +81,7 @@ async fn bodies_stream_both_ways_without_being_collected() {
     let mut body = client.request(request).await.unwrap().into_body();
     // Each piece comes back while the request goes on.
     for (echoed, next) in [("one", "two"), ("two", "three")] {
-        let frame = timeout(Duration::from_secs(5), body.frame()).await.expect("the piece is not held back");
+        let frame = timeout(PATIENCE, body.frame()).await.expect("the piece is not held back");
         assert_eq!(frame.unwrap().unwrap().into_data().unwrap(), echoed);
         piece(next);
     }
@@ -103,13 +101,7 @@ async fn a_large_body_comes_through_whole() {
 #[tokio::test]
 async fn what_the_guest_starts_goes_on_after_its_response() {
     let harness = start(|_| ()).await;
-    assert_eq!(harness.get("/after/50").await.text, "later");
+    assert_eq!(harness.get("/after/1500").await.text, "later");
     assert_eq!(harness.get("/kv/default/after").await.status, 404);
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if harness.get("/kv/default/after").await.text == "done" {
-            return;
-        }
-    }
-    panic!("what the guest started did not go on");
+    assert!(harness.comes_to("/kv/default/after", "done").await, "what the guest started did not go on");
 }
