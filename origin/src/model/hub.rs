@@ -1,6 +1,6 @@
 //! `--model owner/name`: a repository of the Hugging Face hub, kept in the hub's own cache (`HF_HOME`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hf_hub::Cache;
 use hf_hub::api::sync::ApiBuilder;
@@ -87,7 +87,10 @@ fn choose(names: &[String]) -> Result<Choice<'_>, String> {
         let wanted = |name: &&str| *name == CONFIG_FILE || FOLDER_FILES.contains(name) || is_weight(name);
         return Ok(Choice::Folder(top.into_iter().filter(wanted).collect()));
     }
-    let files: Vec<&str> = top.into_iter().filter(|name| name.ends_with(".gguf")).collect();
+    let files: Vec<&str> = top
+        .into_iter()
+        .filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "gguf"))
+        .collect();
     match files[..] {
         [] => Err("has neither safetensors with config.json nor a GGUF file".into()),
         [file] => Ok(Choice::File(file)),

@@ -80,15 +80,18 @@ impl Lora {
             let mut out = vec![0.0; stored.shape.iter().product()];
             let cols = stored.shape[1];
             out.chunks_exact_mut(cols).enumerate().for_each(|(row, out)| stored.read_row(row, out));
-            match out.iter().all(|value| value.is_finite()) {
-                true => Ok(out),
-                false => Err(AdapterError::NotFinite { name: name.into() }),
+            if out.iter().all(|value| value.is_finite()) {
+                Ok(out)
+            } else {
+                Err(AdapterError::NotFinite { name: name.into() })
             }
         };
         let refused = |cause| LoadError::Adapter { path: self.folder.clone(), cause };
         let a = values(a).map_err(refused)?;
         let mut b = values(b).map_err(refused)?;
-        b.iter_mut().for_each(|value| *value *= self.scale);
+        for value in &mut b {
+            *value *= self.scale;
+        }
         Ok(Some(Delta { rank: self.rank, a, b }))
     }
 
@@ -183,7 +186,9 @@ fn merged_rows(
     let mut sum = vec![0.0; base.cols];
     (0..base.rows).try_for_each(|row| {
         base.read_row(row, &mut sum);
-        deltas.iter().for_each(|delta| delta.add_row(row, &mut sum));
+        for delta in deltas {
+            delta.add_row(row, &mut sum);
+        }
         visit(&sum)
     })
 }

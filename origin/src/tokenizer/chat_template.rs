@@ -33,7 +33,7 @@ pub struct Message<'a> {
 }
 
 impl Message<'_> {
-    fn to_value(&self) -> Value {
+    fn to_value(self) -> Value {
         context! { role => self.role, content => self.content }
     }
 }
@@ -88,7 +88,7 @@ impl ChatTemplate {
     ) -> Result<String, TemplateError> {
         let template = self.environment.get_template(NAME).map_err(failure)?;
         let rendered = template.render(context! {
-            messages => messages.iter().map(Message::to_value).collect::<Vec<_>>(),
+            messages => messages.iter().copied().map(Message::to_value).collect::<Vec<_>>(),
             add_generation_prompt => add_generation_prompt,
             bos_token => &self.texts.begin,
             eos_token => &self.texts.end,
@@ -108,6 +108,7 @@ impl ChatTemplate {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
 fn failure(error: minijinja::Error) -> TemplateError {
     let place = error.line().map_or_else(String::new, |line| format!(" (line {line})"));
     TemplateError(format!(
@@ -126,6 +127,7 @@ fn strftime(format: &str, now: SystemTime) -> Result<String, minijinja::Error> {
     jiff::fmt::strtime::format(format, &time).map_err(wrong)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "minijinja hands a filter's arguments over")]
 fn to_json(value: &Value, options: Kwargs) -> Result<Value, minijinja::Error> {
     let indent: Option<usize> = options.get("indent")?;
     let text = python_json::dumps(value, indent.map(|spaces| spaces.min(16)));

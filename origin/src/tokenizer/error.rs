@@ -45,6 +45,7 @@ pub enum TokenizerError {
 
 impl TokenizerError {
     /// An error of the tokenizers crate.
+    #[expect(clippy::needless_pass_by_value, reason = "map_err hands it over")]
     pub(super) fn pipeline(error: tokenizers::Error) -> Self {
         Self::Pipeline(error.to_string())
     }

@@ -128,7 +128,7 @@ fn parts(
         None => pipeline.id_to_token(id).map(|text| (Cow::Owned(text), Kind::Normal)),
     });
     let chat_template = ChatTemplate::new(template, texts)?;
-    Tokenizer::new(Parts { bytes, special, begin, end, chat_template, pipeline })
+    Tokenizer::new(Parts { pipeline, bytes, special, begin, end, chat_template })
 }
 
 /// How the vocabulary writes bytes, which the decoder tells.
