@@ -118,18 +118,26 @@ impl Checkpoint {
         let optional = |part| self.weights.tensor(Slot::Layer(layer, part)).map(|_| vector(part)).transpose();
         let biases = [optional(Part::QueryBias)?, optional(Part::KeyBias)?, optional(Part::ValueBias)?];
         let norms = [optional(Part::QueryNorm)?, optional(Part::KeyNorm)?];
+        // About half of a layer's weights each, on two threads: merging an adapter is the longest part of a start.
+        let (gate_and_up, others) = std::thread::scope(|scope| {
+            let first = scope.spawn(|| Ok::<_, LoadError>([matrix(Part::Gate)?, matrix(Part::Up)?]));
+            let others = [Part::Query, Part::Key, Part::Value, Part::Output, Part::Down].map(matrix);
+            (first.join().expect("converting does not panic"), others)
+        });
+        let [gate, up] = gate_and_up?;
+        let [query, key, value, output, down] = others;
         Ok(LayerTensors {
             attention_norm: vector(Part::AttentionNorm)?,
-            query: matrix(Part::Query)?,
-            key: matrix(Part::Key)?,
-            value: matrix(Part::Value)?,
+            query: query?,
+            key: key?,
+            value: value?,
             qkv_bias: all(biases),
             qk_norm: all(norms),
-            output: matrix(Part::Output)?,
+            output: output?,
             feed_forward_norm: vector(Part::FeedForwardNorm)?,
-            gate: matrix(Part::Gate)?,
-            up: matrix(Part::Up)?,
-            down: matrix(Part::Down)?,
+            gate,
+            up,
+            down: down?,
         })
     }
 

@@ -168,7 +168,8 @@ fn tensors_that_lie_are_refused_by_name() {
     );
     assert!(refused(24, &(u64::MAX - 31).to_le_bytes()).contains("lie outside"));
     assert!(refused(12, &1_000_000u64.to_le_bytes()).contains("lie outside"));
-    assert_eq!(refused(24, &96u64.to_le_bytes()), "its data overlaps that of tensor second");
+    // `first` has 68 bytes and `second` lies at 96.
+    assert_eq!(refused(24, &32u64.to_le_bytes()), "tensor second: its data overlaps that of tensor first");
 }
 
 #[test]
