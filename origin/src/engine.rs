@@ -175,6 +175,7 @@ impl<B: Backend> Engine<B> {
                 }));
             }
         }
+        self.stats.sampled_tokens.add(samples.len() as u64);
         self.model.step(&Batch { tokens: &tokens, sequences: &spans, samples: &samples })
     }
 

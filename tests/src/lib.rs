@@ -1,1 +1,39 @@
-//! Adlib's integration tests: the real edge before a real origin.
+//! The harness of the integration tests and benches: a real origin process, the real edge component in the embedded host,
+//! and a client between them.
+//!
+//! `cargo dev test` builds what is started here and names it in the environment: `ADLIB_EDGE_COMPONENT` (the component) and
+//! `ADLIB_MODEL` (the default model). The origin's binary lies beside the folder of the test binaries, where cargo puts it
+//! when it tests the workspace.
+
+mod client;
+mod origin;
+mod stack;
+
+pub use client::{Answer, Client};
+pub use origin::{Origin, OriginOptions};
+pub use stack::{HOP_SECRET, Stack, StackOptions};
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A path from the environment, which `cargo dev test` sets.
+pub fn built(variable: &str) -> anyhow::Result<PathBuf> {
+    let path = std::env::var_os(variable).map(PathBuf::from);
+    path.filter(|path| path.exists()).with_context(|| {
+        format!("{variable} does not name a file; `cargo dev test` builds what the tests start")
+    })
+}
+
+/// The origin's binary, as cargo built it with the tests.
+pub fn origin_binary() -> anyhow::Result<PathBuf> {
+    let tests = std::env::current_exe()?;
+    let path = tests.parent().and_then(|deps| deps.parent()).map(|profile| profile.join("origin"));
+    path.filter(|path| path.is_file())
+        .with_context(|| format!("no origin is built beside {}; `cargo dev test` builds it", tests.display()))
+}

@@ -176,6 +176,7 @@ fn variants_share_their_prompt_and_finish_one_by_one() {
     let finished = told.iter().filter(|e| matches!(e, Event::Finished { reason: FinishReason::Guide, .. }));
     assert_eq!(finished.count(), 4);
     assert!(matches!(told.last(), Some(Event::Complete { sampled_tokens: 216, .. })), "{told:?}");
+    assert_eq!(handle.stats().sampled_tokens.get(), 216);
     for (seed, chosen) in chosen.into_iter().enumerate() {
         assert_eq!(chosen.recv().expect("finished"), alone(seed as u64, prompt(0, 50), 2));
     }
