@@ -14,14 +14,6 @@ pub(crate) fn brief(number: u32) -> Value {
     })
 }
 
-/// The same with some fields set.
-pub(crate) fn with(mut brief: Value, fields: Value) -> Value {
-    if let (Some(brief), Value::Object(fields)) = (brief.as_object_mut(), fields) {
-        brief.extend(fields);
-    }
-    brief
-}
-
 /// A runtime for one case.
 pub(crate) fn run(case: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(case)
