@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use tokio::process::{Child, Command};
 
 /// Longest wait for an origin to load its model, or to stop.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// How an origin is started.
 #[derive(Debug, Clone, Default)]
@@ -49,20 +49,13 @@ impl Origin {
         };
         let mut command = Command::new(crate::origin_binary()?);
         command.arg("serve").args(["--listen", &address.to_string(), "--log-format", "json"]);
-        match &options.model {
-            Some(model) => command.arg("--model").arg(model),
-            None => {
-                let path = folder.path().join("tiny.gguf");
-                adlib_origin::model::tiny::write(&path, TINY_SEED)?;
-                command.arg("--model").arg(path).args([
-                    "--no-adapter",
-                    "--threads",
-                    "1",
-                    "--kv-tokens",
-                    "16384",
-                ])
-            }
-        };
+        if let Some(model) = &options.model {
+            command.arg("--model").arg(model);
+        } else {
+            let path = folder.path().join("tiny.gguf");
+            adlib_origin::model::tiny::write(&path, TINY_SEED)?;
+            command.arg("--model").arg(path).args(["--no-adapter", "--threads", "1", "--kv-tokens", "16384"]);
+        }
         if let Some(secret) = &options.hop_secret {
             command.env("ADLIB_HOP_SECRET", secret);
         }

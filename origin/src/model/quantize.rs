@@ -202,7 +202,7 @@ fn inverse(scale: f16) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::random::WeightFormat;
+    use crate::model::tensors::random::WeightFormat;
 
     fn quantized(values: &[f32], format: Quantize) -> Vec<f32> {
         let data = MatrixData::F16(values.iter().copied().map(f16::from_f32).collect());
