@@ -23,8 +23,8 @@ fn origin(flags: &[&str]) -> Command {
 
 /// Runs an origin that is expected to end by itself: its exit status and what it said.
 fn ended(flags: &[&str]) -> (Option<i32>, String) {
-    let output = origin(flags).output().expect("the test has what it needs");
-    (output.status.code(), String::from_utf8(output.stderr).expect("the test has what it needs"))
+    let output = origin(flags).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
 /// An origin that listens and still loads: its model is a pipe that nobody writes to.
@@ -37,36 +37,25 @@ struct Loading {
 
 impl Loading {
     fn start() -> Self {
-        let folder = tempfile::tempdir().expect("the test has what it needs");
+        let folder = tempfile::tempdir().unwrap();
         let model = folder.path().join("pipe.gguf");
-        assert!(Command::new("mkfifo").arg(&model).status().expect("the test has what it needs").success());
-        let mut child = origin(&["--model", model.to_str().expect("the test has what it needs")])
-            .spawn()
-            .expect("the test has what it needs");
-        let mut log = BufReader::new(child.stderr.take().expect("the test has what it needs"));
+        assert!(Command::new("mkfifo").arg(&model).status().unwrap().success());
+        let mut child = origin(&["--model", model.to_str().unwrap()]).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
         let listening = line_with(&mut log, "\"address\"");
-        let address = listening
-            .split("\"address\":\"")
-            .nth(1)
-            .expect("the test has what it needs")
-            .split('"')
-            .next()
-            .expect("the test has what it needs")
-            .to_owned();
+        let address = listening.split("\"address\":\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
         Self { child, log, address, folder }
     }
 
     fn signal(&self) {
         let kill = format!("kill -TERM {}", self.child.id());
-        assert!(
-            Command::new("sh").args(["-c", &kill]).status().expect("the test has what it needs").success()
-        );
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
     fn status(&mut self) -> ExitStatus {
         let begun = Instant::now();
         loop {
-            if let Some(status) = self.child.try_wait().expect("the test has what it needs") {
+            if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
             assert!(begun.elapsed() < PATIENCE, "the process must end");
@@ -75,9 +64,9 @@ impl Loading {
     }
 
     fn send(&self, request: &str) -> TcpStream {
-        let mut stream = TcpStream::connect(&self.address).expect("the test has what it needs");
-        stream.set_read_timeout(Some(PATIENCE)).expect("the test has what it needs");
-        stream.write_all(request.as_bytes()).expect("the test has what it needs");
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
         stream
     }
 }
@@ -93,7 +82,7 @@ impl Drop for Loading {
 /// The next line of the log that holds a text.
 fn line_with(log: &mut impl BufRead, text: &str) -> String {
     let mut line = String::new();
-    while log.read_line(&mut line).expect("the test has what it needs") > 0 {
+    while log.read_line(&mut line).unwrap() > 0 {
         if line.contains(text) {
             return line;
         }
@@ -104,7 +93,7 @@ fn line_with(log: &mut impl BufRead, text: &str) -> String {
 
 fn answer(mut stream: TcpStream) -> String {
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("the test has what it needs");
+    stream.read_to_string(&mut answer).unwrap();
     answer
 }
 
@@ -119,11 +108,10 @@ fn wrong_settings_end_it_before_it_listens() {
 
 #[test]
 fn a_model_that_cannot_be_loaded_ends_it_with_the_reason() {
-    let folder = tempfile::tempdir().expect("the test has what it needs");
+    let folder = tempfile::tempdir().unwrap();
     let model = folder.path().join("broken.gguf");
-    std::fs::write(&model, b"not a model at all, but long enough to be looked at")
-        .expect("the test has what it needs");
-    let (status, said) = ended(&["--model", model.to_str().expect("the test has what it needs")]);
+    std::fs::write(&model, b"not a model at all, but long enough to be looked at").unwrap();
+    let (status, said) = ended(&["--model", model.to_str().unwrap()]);
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("origin: the model cannot be loaded") && said.contains("broken.gguf"), "{said}");
 }
@@ -148,18 +136,15 @@ fn a_second_signal_ends_it_at_once() {
     std::thread::sleep(Duration::from_millis(200));
     origin.signal();
     line_with(&mut origin.log, "draining");
-    assert!(origin.child.try_wait().expect("the test has what it needs").is_none(), "it waits for what runs");
+    assert!(origin.child.try_wait().unwrap().is_none(), "it waits for what runs");
     origin.signal();
     assert_eq!(origin.status().code(), Some(EXIT_TERMINATED));
 }
 
 #[test]
 fn the_help_names_every_setting() {
-    let output = Command::new(env!("CARGO_BIN_EXE_origin"))
-        .arg("--help")
-        .output()
-        .expect("the test has what it needs");
-    let help = String::from_utf8(output.stdout).expect("the test has what it needs");
+    let output = Command::new(env!("CARGO_BIN_EXE_origin")).arg("--help").output().unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
     for flag in
         ["--listen", "--model", "--adapter", "--hop-secret-file", "--max-memory-usage", "--drain-seconds"]
     {
