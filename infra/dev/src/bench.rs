@@ -28,6 +28,11 @@ pub(crate) fn run(workspace: &Workspace, options: &Bench) -> Result<(), Error> {
         _ => {}
     }
     let bin = options.what.binary();
-    cargo.args(["run", "--release", "--package", "adlib-benches", "--bin", bin, "--"]).args(&options.rest);
+    cargo.args(["run", "--release", "--package", "adlib-benches", "--bin", bin]);
+    if !matches!(options.what, Measurement::Edge) {
+        // Without the edge's host, which is minutes of compiling.
+        cargo.arg("--no-default-features");
+    }
+    cargo.arg("--").args(&options.rest);
     command::run(&mut cargo)
 }

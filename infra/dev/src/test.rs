@@ -6,7 +6,6 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use crate::arguments::Test;
-use crate::artifact;
 use crate::command;
 use crate::component;
 use crate::error::Error;
@@ -34,8 +33,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
     toolchain::ensure_wasm_target()?;
     let component = component::build(workspace)?;
     // Cargo builds a package's programs for that package's own tests alone; this one others start too.
-    steps.next("building the origin");
-    artifact::build(workspace, &["--package", "adlib-origin", "--bin", "origin"])?;
+    // Everything, so that the programs are there which a part of the tests, chosen on the command line, starts.
+    steps.next("building the tests");
+    command::run(workspace.cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;
     steps.next("tests");
     let mut cargo = workspace.cargo();
     cargo
