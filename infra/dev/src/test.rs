@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::arguments::Test;
 use crate::command;
+use crate::compiler;
 use crate::component;
 use crate::error::Error;
 use crate::model;
@@ -17,11 +18,15 @@ use crate::workspace::Workspace;
 use tally::Tally;
 
 /// Programs that tests start.
-const PROGRAMS: [Program; 1] = [Program { name: "redis-server", package: "redis-server" }];
+const PROGRAMS: [Program; 2] = [
+    Program { name: "redis-server", package: "redis-server" },
+    // Builds the CUDA kernels for the simulator.
+    Program { name: "c++", package: "g++" },
+];
 
 /// Installs and builds what the tests need, then runs them.
 pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
-    let mut steps = Steps::new(5);
+    let mut steps = Steps::new(6);
     steps.next("the programs that tests start");
     for program in &PROGRAMS {
         // Only the tests that need it fail without it, and they say so.
@@ -29,6 +34,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
     }
     steps.next("the default model");
     let model = model::fetch()?;
+    steps.next("the CUDA compiler");
+    let compiler = compiler::fetch()?;
     steps.next("building the edge component");
     toolchain::ensure_wasm_target()?;
     let component = component::build(workspace)?;
@@ -43,6 +50,9 @@ pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
         .args(&options.rest)
         .env("ADLIB_MODEL", model)
         .env("ADLIB_EDGE_COMPONENT", component);
+    if let Some(compiler) = compiler {
+        cargo.env("ADLIB_NVRTC", compiler);
+    }
     run_counting(&mut cargo)
 }
 

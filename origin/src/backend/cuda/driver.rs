@@ -1,0 +1,58 @@
+//! What the backend asks of a device: memory, copies and launches.
+
+use super::arguments::Arguments;
+
+/// A device and one stream of work on it: what is asked for is done in that order.
+///
+/// The real one speaks to the CUDA driver; another runs the same kernels in a simulator, for tests.
+pub(crate) trait Driver {
+    /// A piece of the device's memory, freed when it is dropped.
+    type Memory: Send;
+
+    /// What it is, for logs.
+    fn name(&self) -> String;
+    /// Uninitialised memory, aligned for every type.
+    fn allocate(&self, bytes: usize) -> Result<Self::Memory, DriverError>;
+    /// The address of its first byte.
+    fn address(memory: &Self::Memory) -> u64;
+    /// Its size in bytes.
+    fn size(memory: &Self::Memory) -> usize;
+    /// Copies to the device, to `offset` bytes after the memory's first.
+    fn write(&self, memory: &Self::Memory, offset: usize, bytes: &[u8]) -> Result<(), DriverError>;
+    /// Copies from the device, from `offset` bytes after the memory's first.
+    fn read(&self, memory: &Self::Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DriverError>;
+    /// Copies within a piece of memory, between ranges that do not overlap.
+    fn copy(&self, memory: &Self::Memory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError>;
+    /// Runs a kernel. Its arguments' addresses must lie in memory that is alive, with room for what the kernel does.
+    fn launch(&self, kernel: &str, shape: Shape, arguments: &Arguments) -> Result<(), DriverError>;
+}
+
+/// How many threads run a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Blocks in each direction.
+    pub(crate) grid: [usize; 3],
+    /// Threads of a block.
+    pub(crate) threads: usize,
+    /// Dynamic shared memory of a block.
+    pub(crate) shared_bytes: usize,
+}
+
+impl Shape {
+    /// Without dynamic shared memory.
+    pub(crate) fn new(grid: [usize; 3], threads: usize) -> Self {
+        Self { grid, threads, shared_bytes: 0 }
+    }
+}
+
+/// What a device refused or failed at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{device}: {operation}: {reason}")]
+pub(crate) struct DriverError {
+    /// The device, as the driver names it.
+    pub(crate) device: String,
+    /// What was asked for, with its sizes.
+    pub(crate) operation: String,
+    /// What it answered.
+    pub(crate) reason: String,
+}

@@ -1,0 +1,175 @@
+//! Builds the runner with the machine's C++ compiler, once for each state of its sources.
+
+use sha2::{Digest, Sha256};
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+/// Of kernels and simulator alike. Contraction is off as it is on the device.
+const FLAGS: [&str; 8] = [
+    "-std=c++20",
+    "-g",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    // `#pragma unroll` speaks to the device's compiler.
+    "-Wno-unknown-pragmas",
+    "-c",
+];
+
+/// What a build looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checks {
+    /// Nothing but what the simulator itself refuses.
+    Plain,
+    /// Addresses out of bounds, undefined behaviour.
+    Memory,
+    /// Accesses that no barrier orders.
+    Races,
+}
+
+/// A fault that a test puts into a kernel.
+#[derive(Debug)]
+pub(crate) struct Mutation {
+    /// The kernel's file.
+    pub(crate) file: &'static str,
+    /// A piece of its text that stands there exactly once.
+    pub(crate) text: &'static str,
+    /// What stands there instead.
+    pub(crate) instead: &'static str,
+}
+
+impl Checks {
+    fn sanitizers(self) -> &'static [&'static str] {
+        match self {
+            Self::Plain => &[],
+            Self::Memory => &["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+            Self::Races => &["-fsanitize=thread"],
+        }
+    }
+}
+
+/// A file to compile.
+struct Source {
+    path: PathBuf,
+    text: String,
+    flags: Vec<&'static str>,
+}
+
+/// The runner's path, built if it is not there.
+pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
+    // One build at a time: the others find what they share.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
+    let folder = target_folder().join("kernel-simulator");
+    fs::create_dir_all(&folder).expect("a folder for the simulator");
+    let mut headers = Sha256::new();
+    for header in files(&kernels, "cuh").into_iter().chain(files(&kernels.join("simulator"), "h")) {
+        headers.update(read(&header));
+    }
+    let sources = sources(&kernels, checks, mutation);
+    let objects: Vec<_> = sources
+        .iter()
+        .map(|source| {
+            let name = source.path.file_stem().expect("a name").to_string_lossy();
+            let parts = source.flags.iter().copied().chain(FLAGS);
+            let digest = parts.fold(headers.clone(), Digest::chain_update).chain_update(&source.text);
+            folder.join(format!("{name}-{}.o", shortened(&digest.finalize())))
+        })
+        .collect();
+    let missing: Vec<_> = sources.iter().zip(&objects).filter(|(_, object)| !object.exists()).collect();
+    // Two at a time, since other tests run beside these.
+    for pair in missing.chunks(2) {
+        thread::scope(|scope| {
+            for (source, object) in pair {
+                scope.spawn(|| compile(source, object, &kernels));
+            }
+        });
+    }
+    let names = objects
+        .iter()
+        .fold(Sha256::new(), |digest, object| digest.chain_update(object.as_os_str().as_encoded_bytes()));
+    let runner = folder.join(format!("runner-{checks:?}-{}", shortened(&names.finalize())));
+    if !runner.exists() {
+        build(Command::new(compiler()).args(checks.sanitizers()).args(&objects), &runner);
+    }
+    runner
+}
+
+/// The kernels, with the checks and the fault, and the simulator, which no sanitizer shall see.
+fn sources(kernels: &Path, checks: Checks, mutation: Option<&Mutation>) -> Vec<Source> {
+    let mut sources = Vec::new();
+    for path in files(kernels, "cu") {
+        let mut text = read(&path);
+        if let Some(mutation) = mutation.filter(|mutation| path.ends_with(mutation.file)) {
+            let count = text.matches(mutation.text).count();
+            assert_eq!(count, 1, "{:?} stands {count} times in {}", mutation.text, mutation.file);
+            text = text.replace(mutation.text, mutation.instead);
+        }
+        sources.push(Source { path, text, flags: [&["-O1", "-x", "c++"], checks.sanitizers()].concat() });
+    }
+    for path in files(&kernels.join("simulator"), "cpp") {
+        sources.push(Source { text: read(&path), path, flags: vec!["-O2", "-x", "c++"] });
+    }
+    sources
+}
+
+fn compile(source: &Source, object: &Path, kernels: &Path) {
+    // The text may not be that of the file, so it is compiled from a copy.
+    let copy = object.with_extension("copy");
+    fs::write(&copy, format!("#line 1 \"{}\"\n{}", source.path.display(), source.text))
+        .expect("a copy of a source");
+    let simulator = kernels.join("simulator");
+    let mut command = Command::new(compiler());
+    command.args(&source.flags).args(FLAGS).arg("-I").arg(kernels).arg("-I").arg(simulator).arg(copy);
+    build(&mut command, object);
+}
+
+/// Runs the compiler; what it makes appears whole or not at all.
+fn build(command: &mut Command, output: &Path) {
+    let partial = output.with_extension(format!("partial-{}", std::process::id()));
+    let result = command.arg("-o").arg(&partial).output();
+    let result = result.unwrap_or_else(|error| {
+        panic!("a C++ compiler is needed to test the kernels ({error}); `cargo dev test` installs one")
+    });
+    assert!(result.status.success(), "{command:?}: {}", String::from_utf8_lossy(&result.stderr));
+    fs::rename(&partial, output).expect("the same folder");
+}
+
+fn compiler() -> OsString {
+    env::var_os("CXX").unwrap_or_else(|| "c++".into())
+}
+
+/// Cargo's folder for this build: the test program lies in its `deps`.
+fn target_folder() -> PathBuf {
+    let program = env::current_exe().expect("the test program's path");
+    program.ancestors().nth(2).expect("a folder for each profile").to_owned()
+}
+
+/// The files with this extension, in the order of their names.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the kernels' folder");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut files: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    files.sort();
+    files
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).expect("a kernel's source")
+}
+
+fn shortened(digest: &[u8]) -> String {
+    use std::fmt::Write;
+    digest[..8].iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("text can grow");
+        text
+    })
+}

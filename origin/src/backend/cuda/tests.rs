@@ -1,0 +1,10 @@
+//! The kernels in the simulator, beside plain sums.
+
+// The compiler that the tests fetch is that of one system.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod compile;
+mod device;
+mod embed;
+mod memory;
+mod normalise;
+mod planted;
