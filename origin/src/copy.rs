@@ -5,6 +5,7 @@
 //! times and is never returned.
 
 pub mod card;
+pub mod finished;
 pub mod guide;
 pub mod judge;
 pub mod load;

@@ -10,9 +10,10 @@ const ENDINGS: &[&str] = &[
 
 /// The addresses of a folded text, without scheme, `www.`, closing punctuation and closing slash.
 pub(crate) fn addresses(text: &str) -> Vec<String> {
-    text.split(|character: char| character.is_whitespace() || "<>\"“”«»|".contains(character))
-        .filter_map(address)
-        .collect()
+    let parts = |character: char| {
+        character.is_whitespace() || matches!(character, '<' | '>' | '"' | '“' | '”' | '«' | '»' | '|')
+    };
+    text.split(parts).filter_map(address).collect()
 }
 
 /// Whether an address that is stated also states another: the same, or the site of a page.
@@ -21,6 +22,10 @@ pub(crate) fn covers(stated: &str, address: &str) -> bool {
 }
 
 fn address(token: &str) -> Option<String> {
+    // Every address has a point or a scheme in it; most words have neither.
+    if !token.bytes().any(|byte| matches!(byte, b'.' | b':')) {
+        return None;
+    }
     let token = token.trim_start_matches(['(', '[', '{', '\'', '‘', '@', '#']);
     let token = token.trim_end_matches(|character: char| ".,;:!?)]}'’…".contains(character));
     let (scheme, bare) = match token.find("://") {

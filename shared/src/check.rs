@@ -1,5 +1,6 @@
 //! Verifies any text against a channel and a brief.
 
+mod asked;
 mod checker;
 pub(crate) mod facts;
 mod field_rules;

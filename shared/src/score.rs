@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use self::content::Source;
 pub use self::readability::readability;
-pub use self::similarity::{distinctness, repetition};
+pub use self::similarity::{Trigrams, distinctness, repetition};
 use crate::brief::Brief;
 use crate::copy::Fields;
 
@@ -94,7 +94,12 @@ impl Scorer {
 
     /// The share of the copy's content that stands in the brief. Numbers, prices and names weigh most.
     pub fn faithfulness(&self, fields: &Fields) -> f32 {
-        self.source.faithfulness(fields)
+        self.source.faithfulness(fields.iter().flat_map(|(_, texts)| texts).map(String::as_str))
+    }
+
+    /// The same share of one text.
+    pub fn faithfulness_of(&self, text: &str) -> f32 {
+        self.source.faithfulness([text])
     }
 }
 

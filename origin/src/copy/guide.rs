@@ -6,14 +6,19 @@
 
 use std::sync::Arc;
 
+use adlib_shared::text;
 use tokio::sync::mpsc;
 
+use super::finished::Finished;
 use super::judge::{Draft, Judge, Verdict, trim_unfinished};
 use super::plan::Line;
 use super::stretch::{Bounds, End, Stretch};
 use super::vocabulary::{Mask, Vocabulary};
 use crate::backend::sampling::{SampleParams, Sampled};
 use crate::engine::guide::{Guide, Progress, Sampling, Selection};
+
+#[cfg(test)]
+mod tests;
 
 /// Times that a stretch is written before its least faulty branch is taken.
 pub const ATTEMPTS_MAX: u32 = 4;
@@ -72,8 +77,7 @@ pub struct LineGuide {
     /// Separates the generator's streams of repeated tries at the same variant.
     round: u32,
     out: mpsc::UnboundedSender<Written>,
-    /// Finished lines.
-    texts: Vec<String>,
+    finished: Finished,
     /// What is accepted of the current line, as the tokens behind its name spell it: with the space in front.
     accepted: String,
     /// How much of the current line's text was told.
@@ -121,7 +125,7 @@ impl LineGuide {
             variant,
             round,
             out,
-            texts: Vec::new(),
+            finished: Finished::default(),
             accepted: String::new(),
             told: 0,
             branches,
@@ -134,7 +138,7 @@ impl LineGuide {
     }
 
     fn line(&self) -> &Line {
-        &self.assignment.lines[self.texts.len()]
+        &self.assignment.lines[self.finished.len()]
     }
 
     fn bounds(&self) -> Bounds {
@@ -173,11 +177,14 @@ impl LineGuide {
         }
         let kept = spelled.len().saturating_sub(self.accepted.len());
         let (count, covered) = stretch.tokens_within(kept, &self.vocabulary);
-        let ends_line = matches!(end, End::Line | End::Overlong);
+        // What adds nothing cannot be gone on from: the next stretch would begin where this one did.
+        let over = matches!(end, End::Line | End::Overlong);
+        let ends_line = over || kept == 0;
+        cut |= end == End::Broken || (kept == 0 && !over);
         let mean = stretch.log_probability / stretch.sampled.max(1) as f32;
         let draft = Draft {
             lines: &self.assignment.lines,
-            before: &self.texts,
+            before: &self.finished,
             text: &display(line, &spelled),
             ends_line,
             cut,
@@ -206,7 +213,8 @@ impl LineGuide {
     fn try_again(&mut self) -> Selection {
         self.attempt += 1;
         let mut forced = Vec::new();
-        let missing = self.assignment.judge.missing_term(self.line(), &self.texts, &self.accepted);
+        let folded = text::fold(&self.accepted);
+        let missing = self.assignment.judge.missing_term(self.line(), &self.finished, &folded);
         if let Some(term) = missing.filter(|_| self.attempt >= FORCE_TERM_FROM) {
             let opening = format!(" {term}");
             if self.line().field.unit.count(&opening) <= self.bounds().room {
@@ -247,7 +255,7 @@ impl LineGuide {
     }
 
     fn end_line(&mut self, text: String) {
-        self.texts.push(text);
+        self.finished.push(text);
         self.accepted.clear();
         self.told = 0;
     }
@@ -255,7 +263,7 @@ impl LineGuide {
     /// The line break and the name of the next line that is to be written; lines that the brief gives are passed over.
     fn open_next_line(&mut self) -> Option<String> {
         let mut opening = String::new();
-        while let Some(line) = self.assignment.lines.get(self.texts.len()) {
+        while let Some(line) = self.assignment.lines.get(self.finished.len()) {
             opening.push('\n');
             opening.push_str(line.field.name);
             opening.push(':');
@@ -281,7 +289,7 @@ impl LineGuide {
     }
 
     fn tell_accepted(&mut self) {
-        let line = self.texts.len();
+        let line = self.finished.len();
         let text = display(self.line(), &self.accepted);
         let Some(news) = text.get(self.told..).filter(|news| !news.is_empty()) else { return };
         // Nobody listens when the client has gone; the engine drops the request before its next step.
@@ -291,7 +299,7 @@ impl LineGuide {
 
     fn tell_end(&self) {
         let likelihood = self.log_probability / self.sampled.max(1) as f32;
-        let texts = self.texts.clone();
+        let texts = self.finished.texts().to_vec();
         let _ = self.out.send(Written::Variant { variant: self.variant, texts, likelihood });
     }
 }

@@ -1,12 +1,15 @@
 //! Judges a line while it is written, by the same checks that the finished copy must pass.
 
 use adlib_shared::brief::Brief;
-use adlib_shared::check::{self, Rule, Terms};
-use adlib_shared::copy::Fields;
-use adlib_shared::score::{self, Scorer};
+use adlib_shared::check::{self, Checker, Rule, Terms};
+use adlib_shared::score::Scorer;
 use adlib_shared::text;
 
+use super::finished::Finished;
 use super::plan::Line;
+
+#[cfg(test)]
+mod tests;
 
 /// Costs of faults, in nats of mean log-probability: what the likelihood of a text must outweigh.
 const COST_HARD: f32 = 20.0;
@@ -24,8 +27,8 @@ const WORTH_FRESH: f32 = 4.0;
 pub struct Draft<'a> {
     /// The plan.
     pub lines: &'a [Line],
-    /// The texts of the lines before this one.
-    pub before: &'a [String],
+    /// The lines before this one.
+    pub before: &'a Finished,
     /// This line's text so far.
     pub text: &'a str,
     /// Whether the line ends here.
@@ -56,6 +59,7 @@ impl Verdict {
 /// Knows the brief.
 pub struct Judge {
     brief: Brief,
+    checker: Checker<'static>,
     scorer: Scorer,
     excluded: Vec<String>,
 }
@@ -64,7 +68,10 @@ impl Judge {
     /// A judge of copy for this brief.
     pub fn new(brief: Brief) -> Self {
         let excluded = brief.must_exclude.iter().map(|term| text::fold(term)).collect();
-        Self { scorer: Scorer::new(&brief), excluded, brief }
+        // What the whole copy must hold is not asked of each line; what it must not hold costs more than a check.
+        let terms = Terms { source: Some(&brief), ..Terms::default() };
+        let checker = Checker::new(brief.channel, terms);
+        Self { checker, scorer: Scorer::new(&brief), excluded, brief }
     }
 
     /// The brief it judges by.
@@ -80,47 +87,34 @@ impl Judge {
     /// Judges a draft; `likelihood` is the mean log-probability of its new tokens.
     pub fn judge(&self, draft: &Draft<'_>, likelihood: f32) -> Verdict {
         let line = &draft.lines[draft.before.len()];
-        let mut fields = Fields::new();
-        for (line, text) in
-            draft.lines.iter().zip(draft.before.iter().map(String::as_str).chain([draft.text]))
-        {
-            fields.push(line.field, text.to_owned());
-        }
-        let mut this_line = Fields::new();
-        this_line.push(line.field, draft.text.to_owned());
-        let quality = likelihood + WORTH_FAITHFUL * self.scorer.faithfulness(&this_line)
-            - WORTH_FRESH * score::repetition(&fields);
-        Verdict { faults: self.faults(draft, line, &fields), quality }
+        let folded = text::fold(draft.text);
+        let quality = likelihood + WORTH_FAITHFUL * self.scorer.faithfulness_of(draft.text)
+            - WORTH_FRESH * draft.before.trigrams().repetition_with(&folded);
+        Verdict { faults: self.faults(draft, line, &folded), quality }
     }
 
-    fn faults(&self, draft: &Draft<'_>, line: &Line, fields: &Fields) -> f32 {
-        let path = fields.texts().last().map_or_else(String::new, |(path, _)| path);
-        let terms = Terms { source: Some(&self.brief), ..Terms::default() };
-        let broken = check::check(self.brief.channel, fields, &terms).into_iter();
-        let broken = broken.filter(|check| !check.ok && check.field == path);
-        let mut faults: f32 = broken.map(|check| cost(check.rule, draft.ends_line)).sum();
-        let folded = text::fold(draft.text);
-        if self.excluded.iter().any(|term| text::holds_term(&folded, term)) {
+    fn faults(&self, draft: &Draft<'_>, line: &Line, folded: &str) -> f32 {
+        let earlier = draft.lines.iter().zip(draft.before.texts());
+        let earlier = earlier.filter(|(other, _)| other.field.name == line.field.name);
+        let broken = self.checker.broken(line.field, earlier.map(|(_, text)| text.as_str()), draft.text);
+        let mut faults: f32 = broken.into_iter().map(|rule| cost(rule, draft.ends_line)).sum();
+        if self.excluded.iter().any(|term| text::holds_term(folded, term)) {
             faults += COST_HARD;
         }
         if draft.cut {
             faults += COST_CUT;
         }
-        if draft.ends_line && self.missing_term(line, draft.before, draft.text).is_some() {
+        if draft.ends_line && self.missing_term(line, draft.before, folded).is_some() {
             faults += COST_TERM_MISSING;
         }
         faults
     }
 
-    /// The first of the line's required terms that stands neither in the lines before nor in its text.
-    pub fn missing_term<'a>(&self, line: &'a Line, before: &[String], text: &str) -> Option<&'a str> {
+    /// The first of the line's required terms that stands neither in the lines before nor in its folded text.
+    pub fn missing_term<'a>(&self, line: &'a Line, before: &Finished, folded: &str) -> Option<&'a str> {
         line.required.iter().map(String::as_str).find(|term| {
             let term = text::fold(term);
-            !before
-                .iter()
-                .map(String::as_str)
-                .chain([text])
-                .any(|text| text::holds_term(&text::fold(text), &term))
+            !before.holds_term(&term) && !text::holds_term(folded, &term)
         })
     }
 }

@@ -22,6 +22,8 @@ pub enum End {
     Overlong,
     /// It reached [`STRETCH_TOKENS_MAX`].
     Unfinished,
+    /// The last token made bytes that are no text, whatever follows; they are left out.
+    Broken,
 }
 
 /// What bounds a stretch.
@@ -70,6 +72,12 @@ impl Stretch {
         }
         self.tokens.push(token);
         self.bytes.extend_from_slice(bytes);
+        if let Err(error) = std::str::from_utf8(&self.bytes)
+            && error.error_len().is_some()
+        {
+            self.bytes.truncate(error.valid_up_to());
+            return Some(End::Broken);
+        }
         if bounds.unit.count(&self.text()) > bounds.room {
             return Some(End::Overlong);
         }
@@ -85,11 +93,6 @@ impl Stretch {
             Ok(text) => text.to_owned(),
             Err(error) => String::from_utf8_lossy(&self.bytes[..error.valid_up_to()]).into_owned(),
         }
-    }
-
-    /// Whether the bytes are whole characters.
-    pub fn is_text(&self) -> bool {
-        std::str::from_utf8(&self.bytes).is_ok()
     }
 
     /// The first tokens whose bytes lie within the first `length` bytes of the text, and how many bytes they cover.

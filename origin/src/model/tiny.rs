@@ -3,10 +3,13 @@
 use std::io;
 use std::path::Path;
 
+use half::f16;
+
 use super::config::{ModelConfig, Rope, RopeScaling};
 use super::gguf::writer::Writer;
 use super::random::{self, WeightFormat};
 use super::slot::{Part, Slot};
+use super::tensors::{GROUP, Matrix, MatrixData};
 use crate::tokenizer::byte_alphabet;
 
 /// Control tokens, ids 0 to 2 as in SmolLM2.
@@ -16,6 +19,12 @@ const WORDS: &str = "the and for with your you our new more from made that this 
     work best free now get make take keep feel love life good great small fresh warm simple light easy quick ready \
     without because people product coffee morning weekend season offer price order today design quality natural \
     organic craft better delivery discover between together";
+
+/// Weights of the final norm: how far apart the logits of words lie, in standard deviations.
+const SPREAD: f32 = 2.0;
+/// How far the logits of single bytes and of the line break reach, where those of words reach to 1.
+const BYTE_LOUDNESS: f32 = 1.0 / 16.0;
+const BREAK_LOUDNESS: f32 = 1.5;
 
 /// Two layers of half a megabyte in all, in every format that has a counterpart in GGUF.
 pub fn config() -> ModelConfig {
@@ -44,7 +53,7 @@ pub fn writer(seed: u64) -> Writer {
     let mut file = Writer::new();
     write_config(&mut file, &config);
     write_tokenizer(&mut file);
-    file.matrix(&Slot::Embedding.gguf_name(), &random::embedding(&config, seed, WeightFormat::Int8));
+    file.matrix(&Slot::Embedding.gguf_name(), &embedding(&config, seed));
     for layer in 0..config.layers {
         let format = if layer == 0 { WeightFormat::Int8 } else { WeightFormat::Int4 };
         let tensors = random::layer(&config, seed, format, layer);
@@ -64,8 +73,26 @@ pub fn writer(seed: u64) -> Writer {
         file.vector(&name(Part::AttentionNorm), &tensors.attention_norm);
         file.vector(&name(Part::FeedForwardNorm), &tensors.feed_forward_norm);
     }
-    file.vector(&Slot::FinalNorm.gguf_name(), &vec![1.0; config.dim]);
+    file.vector(&Slot::FinalNorm.gguf_name(), &vec![SPREAD; config.dim]);
     file
+}
+
+/// The embedding, which is the head as well: single bytes are improbable, and so what the model writes reads as words,
+/// but for the line break, without which no line would end.
+fn embedding(config: &ModelConfig, seed: u64) -> Matrix {
+    let mut matrix = random::embedding(config, seed, WeightFormat::Int8);
+    let MatrixData::Int8 { scales, .. } = &mut matrix.data else { return matrix };
+    for (row, scales) in scales.chunks_mut(config.dim / GROUP).enumerate() {
+        let loudness = match row.checked_sub(SPECIAL.len()) {
+            Some(byte) if byte == usize::from(b'\n') => BREAK_LOUDNESS,
+            Some(0..=255) => BYTE_LOUDNESS,
+            _ => 1.0,
+        };
+        for scale in scales {
+            *scale = f16::from_f32(scale.to_f32() * loudness);
+        }
+    }
+    matrix
 }
 
 fn write_config(file: &mut Writer, config: &ModelConfig) {

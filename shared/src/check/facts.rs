@@ -80,10 +80,10 @@ impl Facts {
         })
     }
 
-    /// The first address of the text that the brief does not state.
-    pub(crate) fn invented_address(&self, copy: &str) -> Option<String> {
+    /// The first address of the [folded](text::fold) text that the brief does not state.
+    pub(crate) fn invented_address(&self, folded: &str) -> Option<String> {
         let stated = |address: &str| self.addresses.iter().any(|known| address::covers(known, address));
-        addresses(&text::fold(copy)).into_iter().find(|address| !stated(address))
+        addresses(folded).into_iter().find(|address| !stated(address))
     }
 }
 

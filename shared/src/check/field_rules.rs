@@ -2,21 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use super::asked::Asked;
 use super::checker::Piece;
 use super::{Check, Rule, unfinished};
-use crate::brief::Brief;
 use crate::channel::Field;
 use crate::count::{GSM7_FOREIGN, Unit};
 use crate::text;
 
 /// Applies every rule of the field to its texts.
-pub(super) fn check(field: &Field, pieces: &[Piece<'_>], source: Option<&Brief>, checks: &mut Vec<Check>) {
+pub(super) fn check(field: &Field, pieces: &[Piece<'_>], asked: &Asked, checks: &mut Vec<Check>) {
     checks.push(count(field, pieces.len()));
     if pieces.is_empty() {
         return;
     }
     for piece in pieces {
-        lengths(field, piece, source, checks);
+        lengths(field, piece, asked, checks);
     }
     if let Some(limit) = field.limit_shortest {
         let counted = pieces.iter().map(|piece| field.unit.count(piece.text)).min().unwrap_or_default();
@@ -41,8 +41,7 @@ pub(super) fn check(field: &Field, pieces: &[Piece<'_>], source: Option<&Brief>,
     if let Some(limit) = field.word_repeats_max {
         word_repeats(limit, pieces, checks);
     }
-    let english = source.is_some_and(|brief| brief.language.primary() == "en");
-    each(Rule::Unfinished, field.name, pieces, checks, |piece| unfinished::reason(piece.text, english));
+    each(Rule::Unfinished, field.name, pieces, checks, |piece| unfinished::reason(piece.text, asked.english));
 }
 
 /// Reports a rule once for the field where it holds for all texts, and otherwise for each text that breaks it.
@@ -71,15 +70,14 @@ fn count(field: &Field, counted: usize) -> Check {
     Check::measured(Rule::Count, field.name, limit, counted, ok)
 }
 
-fn lengths(field: &Field, piece: &Piece<'_>, source: Option<&Brief>, checks: &mut Vec<Check>) {
+fn lengths(field: &Field, piece: &Piece<'_>, asked: &Asked, checks: &mut Vec<Check>) {
     let counted = field.unit.count(piece.text);
     let measured =
         |rule, limit, ok| Check::measured(rule, &piece.path, limit, counted, ok).in_unit(field.unit);
     if field.length_min > 1 {
         checks.push(measured(Rule::LengthMin, field.length_min, counted >= field.length_min));
     }
-    let hard = source.map_or(field.limit_hard, |brief| brief.limit_hard(field));
-    if let Some(limit) = hard {
+    if let Some(limit) = asked.limit_hard(field) {
         let check = measured(Rule::Length, limit, counted <= limit);
         checks.push(if field.unit == Unit::Gsm7 && counted >= GSM7_FOREIGN {
             check.with_detail(foreign(piece.text))
@@ -121,11 +119,10 @@ fn not_a_hashtag(text: &str) -> Option<String> {
 }
 
 fn distinct(field: &Field, pieces: &[Piece<'_>], checks: &mut Vec<Check>) {
-    let plain = |piece: &Piece<'_>| piece.folded.split_whitespace().collect::<Vec<_>>().join(" ");
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     let before = checks.len();
     for piece in pieces {
-        let text = plain(piece);
+        let text = spaced(&piece.folded);
         match seen.get(&text) {
             Some(first) => {
                 checks.push(Check::failed(Rule::Distinct, &piece.path, format!("repeats {first}")));
@@ -136,6 +133,17 @@ fn distinct(field: &Field, pieces: &[Piece<'_>], checks: &mut Vec<Check>) {
     if checks.len() == before {
         checks.push(Check::held(Rule::Distinct, field.name));
     }
+}
+
+/// Whether a text stands among those before it.
+pub(super) fn repeats<'t>(piece: &Piece<'_>, earlier: impl IntoIterator<Item = &'t str>) -> bool {
+    let text = spaced(&piece.folded);
+    earlier.into_iter().any(|earlier| spaced(&text::fold(earlier)) == text)
+}
+
+/// A folded text with one space between words.
+fn spaced(folded: &str) -> String {
+    folded.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Words that may stand in a title any number of times.

@@ -1,5 +1,6 @@
 //! Numbers in running text, in one form however they are written.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use unicode_normalization::UnicodeNormalization;
@@ -15,7 +16,10 @@ pub(crate) struct Found {
 
 /// A text made ready for [`numbers`]: compatibility forms resolved, digits of every script as ASCII, raised and
 /// lowered digits (as in `m²`) left out, and a no-break space between groups of digits as an apostrophe.
-pub(crate) fn prepare(text: &str) -> String {
+pub(crate) fn prepare(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
+    }
     let is_raised =
         |character: char| matches!(character as u32, 0xB2 | 0xB3 | 0xB9 | 0x2070..=0x2079 | 0x2080..=0x2089);
     let plain: Vec<char> = text
@@ -31,7 +35,7 @@ pub(crate) fn prepare(text: &str) -> String {
             && !is_digit(at + 4);
         if groups { '\'' } else { character }
     });
-    grouped.nfkc().collect()
+    Cow::Owned(grouped.nfkc().collect())
 }
 
 /// The zero of each script whose digits people write numbers with.

@@ -60,30 +60,34 @@ impl Source {
         if all == 0.0 { 1.0 } else { (covered + REQUIRED_WEIGHT * held as f32) / all }
     }
 
-    /// The weighted share of the copy's content words, numbers, prices and names that stand in the brief.
-    pub(super) fn faithfulness(&self, fields: &Fields) -> f32 {
+    /// The weighted share of the texts' content words, numbers, prices and names that stand in the brief.
+    pub(super) fn faithfulness<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> f32 {
         let (mut true_weight, mut weight) = (0.0_f32, 0.0_f32);
         let mut count = |holds: bool, of: f32| {
             weight += of;
             true_weight += if holds { of } else { 0.0 };
         };
-        for text in fields.iter().flat_map(|(_, texts)| texts) {
+        for text in texts {
             for number in numbers::numbers(&numbers::prepare(text)) {
                 count(self.facts.states(&number), CLAIM_WEIGHT);
             }
-            if self.facts.invented_price(text).is_some() || self.facts.invented_address(text).is_some() {
+            let invented = self.facts.invented_price(text).is_some()
+                || self.facts.invented_address(&text::fold(text)).is_some();
+            if invented {
                 count(false, CLAIM_WEIGHT);
             }
-            let names = names(text);
-            for word in text::words(text).filter(|word| word.chars().any(char::is_alphabetic)) {
+            let words: Vec<(usize, &str)> = lettered(text).collect();
+            let names = names(text, &words);
+            for (_, word) in words {
                 let folded = text::fold(word);
                 if is_function_word(&folded) {
                     continue;
                 }
-                let stated = self.stems.contains(&stem(&folded)) || self.states_spelled(&folded);
-                let of = if names.contains(word) { CLAIM_WEIGHT } else { 1.0 };
-                if stated || names.contains(word) || !is_copy_word(&folded) {
-                    count(stated, of);
+                let stem = stem(&folded);
+                let is_name = names.contains(word);
+                let stated = self.stems.contains(&stem) || self.states_spelled(&folded);
+                if stated || is_name || !is_copy_word(&folded, &stem) {
+                    count(stated, if is_name { CLAIM_WEIGHT } else { 1.0 });
                 }
             }
         }
@@ -96,10 +100,13 @@ impl Source {
     }
 }
 
+/// The words of a text that hold a letter, with where they begin.
+fn lettered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.unicode_word_indices().filter(|(_, word)| word.chars().any(char::is_alphabetic))
+}
+
 /// Words with a capital inside a sentence. In a text that capitalises most of its words the capitals say nothing.
-fn names(text: &str) -> BTreeSet<&str> {
-    let lettered = |(_, word): &(usize, &str)| word.chars().any(char::is_alphabetic);
-    let words: Vec<(usize, &str)> = text.unicode_word_indices().filter(lettered).collect();
+fn names<'t>(text: &str, words: &[(usize, &'t str)]) -> BTreeSet<&'t str> {
     let is_capital = |(_, word): &&(usize, &str)| word.chars().next().is_some_and(char::is_uppercase);
     if words.iter().filter(is_capital).count() * 2 > words.len() {
         return BTreeSet::new();
@@ -151,7 +158,7 @@ const FUNCTION_WORDS: &[&str] = &[
     "while", "who", "why", "will", "with", "without", "yet", "you", "you'll", "you're", "your", "yours",
 ];
 
-/// Words that any copy may use: what a reader is asked to do, and how that is dressed.
+/// Words that any copy may use: what a reader is asked to do, and how that is dressed. In the order of the alphabet.
 const COPY_WORDS: &[&str] = &[
     "add",
     "ask",
@@ -221,6 +228,6 @@ fn is_function_word(folded: &str) -> bool {
     FUNCTION_WORDS.binary_search(&folded).is_ok()
 }
 
-fn is_copy_word(folded: &str) -> bool {
-    COPY_WORDS.contains(&folded) || COPY_WORDS.contains(&stem(folded).as_str())
+fn is_copy_word(folded: &str, stem: &str) -> bool {
+    COPY_WORDS.binary_search(&folded).is_ok() || COPY_WORDS.binary_search(&stem).is_ok()
 }

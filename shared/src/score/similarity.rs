@@ -16,19 +16,58 @@ pub fn distinctness<'a>(fields: &Fields, others: impl IntoIterator<Item = &'a Fi
 
 /// The share of word trigrams that stood in the copy before, over all its texts; 0 where none repeats.
 pub fn repetition(fields: &Fields) -> f32 {
-    let mut seen: BTreeSet<[String; 3]> = BTreeSet::new();
-    let (mut all, mut repeated) = (0_usize, 0_usize);
+    let mut trigrams = Trigrams::default();
     for text in fields.iter().flat_map(|(_, texts)| texts) {
+        trigrams.add(text);
+    }
+    trigrams.repetition()
+}
+
+/// The word trigrams of the texts of a copy, for [`repetition`] while it is written.
+#[derive(Debug, Clone, Default)]
+pub struct Trigrams {
+    /// Each as its three words with a space between.
+    seen: BTreeSet<String>,
+    all: usize,
+    repeated: usize,
+}
+
+impl Trigrams {
+    /// Adds a text.
+    pub fn add(&mut self, text: &str) {
         let folded = text::fold(text);
         let words: Vec<&str> = text::words(&folded).collect();
+        self.all += words.len().saturating_sub(2);
         for trigram in words.windows(3) {
-            let [first, second, third] = trigram else { continue };
-            all += 1;
-            let new = seen.insert([(*first).to_owned(), (*second).to_owned(), (*third).to_owned()]);
-            repeated += usize::from(!new);
+            self.repeated += usize::from(!self.seen.insert(trigram.join(" ")));
         }
     }
-    if all == 0 { 0.0 } else { repeated as f32 / all as f32 }
+
+    /// The share of trigrams that stood before them; 0 where none repeats.
+    pub fn repetition(&self) -> f32 {
+        share(self.repeated, self.all)
+    }
+
+    /// What [`repetition`](Self::repetition) becomes if the [folded](text::fold) text is added.
+    pub fn repetition_with(&self, folded: &str) -> f32 {
+        let words: Vec<&str> = text::words(folded).collect();
+        let mut new: BTreeSet<&[&str]> = BTreeSet::new();
+        let mut joined = String::new();
+        let mut repeated = 0;
+        for trigram in words.windows(3) {
+            joined.clear();
+            for word in trigram {
+                joined.extend([if joined.is_empty() { "" } else { " " }, word]);
+            }
+            let known = self.seen.contains(&joined) || !new.insert(trigram);
+            repeated += usize::from(known);
+        }
+        share(self.repeated + repeated, self.all + words.len().saturating_sub(2))
+    }
+}
+
+fn share(part: usize, all: usize) -> f32 {
+    if all == 0 { 0.0 } else { part as f32 / all as f32 }
 }
 
 fn character_trigrams(fields: &Fields) -> BTreeSet<[char; 3]> {

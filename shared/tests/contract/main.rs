@@ -17,3 +17,4 @@ mod sample;
 mod score;
 mod signature;
 mod text;
+mod while_written;

@@ -13,7 +13,7 @@ use serde_json::Value;
 const KNOWN_FAULTS: [(&str, Rule); 2] =
     [("pairs-13.jsonl:71", Rule::LengthMin), ("pairs-2.jsonl:174", Rule::GroundedUrls)];
 
-fn rows(prefix: &str) -> Vec<(String, Value)> {
+pub(crate) fn rows(prefix: &str) -> Vec<(String, Value)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../infra/adapter/data");
     let mut rows = Vec::new();
     for entry in fs::read_dir(&folder).unwrap() {
@@ -29,7 +29,7 @@ fn rows(prefix: &str) -> Vec<(String, Value)> {
     rows
 }
 
-fn brief(place: &str, row: &Value) -> Brief {
+pub(crate) fn brief(place: &str, row: &Value) -> Brief {
     let body = serde_json::to_vec(&row["brief"]).unwrap();
     Brief::parse(&body, &["en"]).unwrap_or_else(|problem| panic!("{place}: {problem:?}"))
 }
