@@ -14,6 +14,22 @@ pub(crate) fn brief(number: u32) -> Value {
     })
 }
 
+/// About what the tiny model samples for a [`long`] brief.
+pub(crate) const LONG_TOKENS: f64 = 26_600.0;
+
+/// A brief that keeps the tiny model busy.
+pub(crate) fn long(number: u32) -> Value {
+    with(brief(number), json!({"channel": "product_description", "variants": 10, "seed": 1}))
+}
+
+/// The same with some fields set.
+pub(crate) fn with(mut brief: Value, fields: Value) -> Value {
+    if let (Some(brief), Value::Object(fields)) = (brief.as_object_mut(), fields) {
+        brief.extend(fields);
+    }
+    brief
+}
+
 /// A runtime for one case.
 pub(crate) fn run(case: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(case)

@@ -1,0 +1,42 @@
+//! What an origin decodes at the moment, by its own gauge.
+
+use std::time::{Duration, Instant};
+
+use adlib_tests::Client;
+use anyhow::{Context, ensure};
+
+/// How often the gauge is read.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Waits until the number of running sequences is as it should be.
+pub(crate) async fn until(
+    origin: &Client,
+    patience: Duration,
+    holds: impl Fn(f64) -> bool,
+) -> anyhow::Result<()> {
+    let begun = Instant::now();
+    loop {
+        let running = sequences(origin).await?;
+        if holds(running) {
+            return Ok(());
+        }
+        ensure!(begun.elapsed() < patience, "{running} sequences run after {patience:?}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The tokens that were sampled since the origin's start.
+pub(crate) async fn sampled_tokens(origin: &Client) -> anyhow::Result<f64> {
+    metric(origin, "adlib_engine_sampled_tokens_total").await
+}
+
+async fn sequences(origin: &Client) -> anyhow::Result<f64> {
+    metric(origin, "adlib_engine_running_sequences").await
+}
+
+async fn metric(origin: &Client, name: &str) -> anyhow::Result<f64> {
+    let text = String::from_utf8(origin.get("/metrics").await?.body)?;
+    let line = text.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.rsplit(' ').next());
+    Ok(value.with_context(|| format!("no {name} in:\n{text}"))?.parse()?)
+}
