@@ -4,12 +4,15 @@
 //! computed for all of them.
 
 mod content;
+mod doubts;
 mod readability;
 mod similarity;
 
 use serde::{Deserialize, Serialize};
 
 use self::content::Source;
+use self::doubts::Claims;
+pub use self::doubts::Doubt;
 pub use self::readability::readability;
 pub use self::similarity::{Trigrams, distinctness, repetition};
 use crate::brief::Brief;
@@ -60,17 +63,36 @@ impl Score {
     }
 }
 
+/// The content of a text, weighted: an ordinary word counts 1, a number, price or name more.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Support {
+    /// All of it.
+    pub claimed: f32,
+    /// What of it stands in the brief.
+    pub stated: f32,
+}
+
+impl Support {
+    /// The share that stands in the brief; all of it where nothing is claimed.
+    pub fn share(self) -> f32 {
+        if self.claimed == 0.0 { 1.0 } else { self.stated / self.claimed }
+    }
+}
+
 /// A brief made ready to score many copies.
 #[derive(Debug)]
 pub struct Scorer {
     source: Source,
+    /// Where the copy is English: the words that tell are English words.
+    claims: Option<Claims>,
     english: bool,
 }
 
 impl Scorer {
     /// Collects the words and facts of the brief.
     pub fn new(brief: &Brief) -> Self {
-        Self { source: Source::of(brief), english: brief.language.primary() == "en" }
+        let english = brief.language.primary() == "en";
+        Self { source: Source::of(brief), claims: english.then(|| Claims::of(brief)), english }
     }
 
     /// The score of a copy that stands alone: its distinctness is 1.
@@ -94,12 +116,18 @@ impl Scorer {
 
     /// The share of the copy's content that stands in the brief. Numbers, prices and names weigh most.
     pub fn faithfulness(&self, fields: &Fields) -> f32 {
-        self.source.faithfulness(fields.iter().flat_map(|(_, texts)| texts).map(String::as_str))
+        self.source.support(fields.iter().flat_map(|(_, texts)| texts).map(String::as_str)).share()
     }
 
-    /// The same share of one text.
-    pub fn faithfulness_of(&self, text: &str) -> f32 {
-        self.source.faithfulness([text])
+    /// The claims of one text that the brief does not bear out, an entry each. None are found where the copy is not
+    /// English.
+    pub fn doubts(&self, text: &str) -> Vec<Doubt> {
+        self.claims.as_ref().map_or_else(Vec::new, |claims| claims.doubts(text))
+    }
+
+    /// How much one text claims and how much of that stands in the brief, weighted in the same way.
+    pub fn support(&self, text: &str) -> Support {
+        self.source.support([text])
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A long field is written sentence by sentence, so that a fault costs a sentence and not a text, and so that what was
 //! accepted can be shown at once. A stretch whose every branch is faulty is written again a bounded number of times; then
-//! the least faulty one is taken. What a channel guarantees is never left to chance: a line is cut at its limit.
+//! the least faulty one is taken, or the line ends before it where that is better. What a channel guarantees is never
+//! left to chance: a line is cut at its limit.
 
 use std::sync::Arc;
 
@@ -152,13 +153,13 @@ impl LineGuide {
     /// The best branch of this attempt.
     fn best(&self) -> Choice {
         (0..self.branches.len())
-            .map(|branch| self.choice(branch))
+            .map(|branch| self.chosen(&self.branches[branch], branch))
             .max_by(|a, b| a.verdict.value().total_cmp(&b.verdict.value()))
             .expect("a guide has branches")
     }
 
-    fn choice(&self, branch: usize) -> Choice {
-        let stretch = &self.branches[branch];
+    /// What it means to go on with a stretch that a branch wrote.
+    fn chosen(&self, stretch: &Stretch, branch: usize) -> Choice {
         let line = self.line();
         let written = stretch.text();
         let mut spelled = format!("{}{written}", self.accepted);
@@ -186,6 +187,7 @@ impl LineGuide {
             lines: &self.assignment.lines,
             before: &self.finished,
             text: &display(line, &spelled),
+            accepted: &display(line, &self.accepted),
             ends_line,
             cut,
         };
@@ -199,6 +201,13 @@ impl LineGuide {
             sampled: stretch.sampled,
             spelled,
         }
+    }
+
+    /// The line ends with what is accepted of it.
+    fn ending(&self) -> Choice {
+        let mut nothing = Stretch::default();
+        nothing.end = Some(End::Line);
+        Choice { branch: None, ..self.chosen(&nothing, 0) }
     }
 
     /// Whether the line is good as far as it is accepted.
@@ -355,6 +364,12 @@ impl Guide for LineGuide {
         if self.attempt + 1 < ATTEMPTS_MAX {
             self.fallback = Some(Choice { branch: None, ..best });
             return self.try_again();
+        }
+        if best.verdict.strays() && self.may_stop_here() {
+            let ending = self.ending();
+            if ending.verdict.value() > best.verdict.value() {
+                best = ending;
+            }
         }
         self.accept(best)
     }

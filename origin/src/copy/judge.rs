@@ -2,7 +2,7 @@
 
 use adlib_shared::brief::Brief;
 use adlib_shared::check::{self, Checker, Rule, Terms};
-use adlib_shared::score::Scorer;
+use adlib_shared::score::{Doubt, Scorer, Support};
 use adlib_shared::text;
 
 use super::finished::Finished;
@@ -17,6 +17,11 @@ const COST_TERM_MISSING: f32 = 15.0;
 const COST_UNFINISHED: f32 = 8.0;
 const COST_CUT: f32 = 6.0;
 const COST_RECOMMENDED: f32 = 2.0;
+const COST_STRAYS: f32 = 2.0;
+
+/// A stretch strays from the brief if it claims this much and less than this share of it stands there.
+const STRAY_CLAIMED_MIN: f32 = 4.0;
+const STRAY_SHARE: f32 = 0.4;
 
 /// What standing in the brief and not repeating itself are worth, in the same unit.
 const WORTH_FAITHFUL: f32 = 3.0;
@@ -31,10 +36,19 @@ pub struct Draft<'a> {
     pub before: &'a Finished,
     /// This line's text so far.
     pub text: &'a str,
+    /// What of it was accepted before and cannot be changed any more.
+    pub accepted: &'a str,
     /// Whether the line ends here.
     pub ends_line: bool,
     /// Whether it was cut at its limit.
     pub cut: bool,
+}
+
+impl Draft<'_> {
+    /// What the stretch adds to the line.
+    fn news(&self) -> &str {
+        self.text.strip_prefix(self.accepted).unwrap_or(self.text)
+    }
 }
 
 /// What a draft is worth.
@@ -42,12 +56,18 @@ pub struct Draft<'a> {
 pub struct Verdict {
     faults: f32,
     quality: f32,
+    strays: bool,
 }
 
 impl Verdict {
     /// Whether nothing is wrong with it.
     pub fn is_clean(self) -> bool {
         self.faults == 0.0
+    }
+
+    /// Whether what it adds is mostly not of the brief.
+    pub fn strays(self) -> bool {
+        self.strays
     }
 
     /// The greater, the better.
@@ -88,9 +108,12 @@ impl Judge {
     pub fn judge(&self, draft: &Draft<'_>, likelihood: f32) -> Verdict {
         let line = &draft.lines[draft.before.len()];
         let folded = text::fold(draft.text);
-        let quality = likelihood + WORTH_FAITHFUL * self.scorer.faithfulness_of(draft.text)
+        let support = self.scorer.support(draft.news());
+        let quality = likelihood + WORTH_FAITHFUL * faithfulness(support)
             - WORTH_FRESH * draft.before.trigrams().repetition_with(&folded);
-        Verdict { faults: self.faults(draft, line, &folded), quality }
+        let strays = support.claimed >= STRAY_CLAIMED_MIN && support.share() < STRAY_SHARE;
+        let faults = self.faults(draft, line, &folded) + if strays { COST_STRAYS } else { 0.0 };
+        Verdict { faults, quality, strays }
     }
 
     fn faults(&self, draft: &Draft<'_>, line: &Line, folded: &str) -> f32 {
@@ -107,7 +130,9 @@ impl Judge {
         if draft.ends_line && self.missing_term(line, draft.before, folded).is_some() {
             faults += COST_TERM_MISSING;
         }
-        faults
+        // An earlier stretch's doubts are no fault of this one.
+        let doubts = |text| self.scorer.doubts(text).into_iter().map(cost_of_doubt).sum::<f32>();
+        faults + (doubts(draft.text) - doubts(draft.accepted)).max(0.0)
     }
 
     /// The first of the line's required terms that stands neither in the lines before nor in its folded text.
@@ -127,6 +152,23 @@ fn cost(rule: Rule, ends_line: bool) -> f32 {
         Rule::Unfinished => COST_UNFINISHED,
         Rule::LengthRecommended => COST_RECOMMENDED,
         _ => COST_HARD,
+    }
+}
+
+/// The share that stands in the brief, as if the text also held two ordinary words of the usual share: a text that claims
+/// nothing is worth less than one that tells of the brief.
+fn faithfulness(support: Support) -> f32 {
+    const WORDS: f32 = 2.0;
+    const USUAL_SHARE: f32 = 0.6;
+    (support.stated + WORDS * USUAL_SHARE) / (support.claimed + WORDS)
+}
+
+/// What a doubtful claim costs. A garbled name is seldom anything else; "don't wait" denies nothing.
+fn cost_of_doubt(doubt: Doubt) -> f32 {
+    match doubt {
+        Doubt::GarbledName => 5.0,
+        Doubt::Name | Doubt::Quantity => 3.0,
+        Doubt::Negation => 1.5,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use super::Support;
 use crate::brief::Brief;
 use crate::check::facts::Facts;
 use crate::check::numbers;
@@ -60,12 +61,12 @@ impl Source {
         if all == 0.0 { 1.0 } else { (covered + REQUIRED_WEIGHT * held as f32) / all }
     }
 
-    /// The weighted share of the texts' content words, numbers, prices and names that stand in the brief.
-    pub(super) fn faithfulness<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> f32 {
-        let (mut true_weight, mut weight) = (0.0_f32, 0.0_f32);
+    /// The texts' content words, numbers, prices and names, and what of them stands in the brief.
+    pub(super) fn support<'t>(&self, texts: impl IntoIterator<Item = &'t str>) -> Support {
+        let mut support = Support::default();
         let mut count = |holds: bool, of: f32| {
-            weight += of;
-            true_weight += if holds { of } else { 0.0 };
+            support.claimed += of;
+            support.stated += if holds { of } else { 0.0 };
         };
         for text in texts {
             for number in numbers::numbers(&numbers::prepare(text)) {
@@ -91,7 +92,7 @@ impl Source {
                 }
             }
         }
-        if weight == 0.0 { 1.0 } else { true_weight / weight }
+        support
     }
 
     /// Whether the word is a number that the brief states in digits.
@@ -101,12 +102,12 @@ impl Source {
 }
 
 /// The words of a text that hold a letter, with where they begin.
-fn lettered(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(super) fn lettered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.unicode_word_indices().filter(|(_, word)| word.chars().any(char::is_alphabetic))
 }
 
 /// Words with a capital inside a sentence. In a text that capitalises most of its words the capitals say nothing.
-fn names<'t>(text: &str, words: &[(usize, &'t str)]) -> BTreeSet<&'t str> {
+pub(super) fn names<'t>(text: &str, words: &[(usize, &'t str)]) -> BTreeSet<&'t str> {
     let is_capital = |(_, word): &&(usize, &str)| word.chars().next().is_some_and(char::is_uppercase);
     if words.iter().filter(is_capital).count() * 2 > words.len() {
         return BTreeSet::new();
@@ -131,7 +132,7 @@ fn content_stems(text: &str) -> BTreeSet<String> {
 }
 
 /// An English word without its common endings, so that "roasted" and "roasts" meet. It errs on the side of leaving.
-fn stem(word: &str) -> String {
+pub(super) fn stem(word: &str) -> String {
     let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word);
     let long_enough = |rest: &str| rest.chars().count() >= 3;
     for (ending, replacement) in [("ies", "y"), ("ing", ""), ("ed", ""), ("es", ""), ("ly", ""), ("s", "")] {
@@ -224,10 +225,10 @@ const COPY_WORDS: &[&str] = &[
     "work",
 ];
 
-fn is_function_word(folded: &str) -> bool {
+pub(super) fn is_function_word(folded: &str) -> bool {
     FUNCTION_WORDS.binary_search(&folded).is_ok()
 }
 
-fn is_copy_word(folded: &str, stem: &str) -> bool {
+pub(super) fn is_copy_word(folded: &str, stem: &str) -> bool {
     COPY_WORDS.binary_search(&folded).is_ok() || COPY_WORDS.binary_search(&stem).is_ok()
 }

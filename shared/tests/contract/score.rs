@@ -3,7 +3,7 @@
 #![expect(clippy::float_cmp, reason = "the bounds 0 and 1 are exact")]
 
 use adlib_shared::copy::Fields;
-use adlib_shared::score::{Scorer, distinctness, readability, repetition};
+use adlib_shared::score::{Doubt, Scorer, distinctness, readability, repetition};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -51,6 +51,60 @@ fn a_copy_that_tells_more_of_the_brief_covers_more() {
     );
     assert!((all - 1.0).abs() < 1e-6, "{all}");
     assert!(all > name && name > none && none == 0.0);
+}
+
+/// The doubts about a text for a brief whose description denies one thing and counts another.
+fn doubts(text: &str) -> Vec<Doubt> {
+    let mut body = smallest();
+    set(&mut body, "/product/name", json!("Herdwick Hotels"));
+    let description =
+        "Six small hotels in the Lake District, 300 books in each, no televisions, a 52 cm shelf.";
+    set(&mut body, "/product/description", json!(description));
+    set(&mut body, "/product/features", json!(["sugar-free breakfast", "check-in from 12:30"]));
+    Scorer::new(&brief(&body)).doubts(text)
+}
+
+#[test]
+fn names_that_the_brief_does_not_hold_are_doubted() {
+    assert_eq!(doubts("Six Herdwick Hotels in the Lake District. Rooms are ready."), []);
+    assert_eq!(doubts("A hotel in Wales with books."), [Doubt::Name]);
+    assert_eq!(doubts("Small Hotels, Quiet Evenings, Warm Welcome"), [], "a title capitalises every word");
+    assert_eq!(doubts("Quiet evenings. Books to read."), [], "so does the beginning of a sentence");
+    assert_eq!(doubts("A day with books. #ReadInWales"), [], "a hashtag is a name of its own");
+}
+
+#[test]
+fn names_with_wrong_letters_are_doubted() {
+    assert_eq!(doubts("Sheldwick Hotels in the Lake District."), [Doubt::GarbledName]);
+    assert_eq!(doubts("herdwicks have six hotels"), [], "an inflected name is none");
+    assert_eq!(doubts("Herdwick hotels by the laKe."), [Doubt::GarbledName]);
+    assert_eq!(doubts("Stay by a lakeside hostel."), [], "two letters of six are another word");
+    assert_eq!(doubts("Stay by the cake."), [], "short words have too many neighbours");
+}
+
+#[test]
+fn numbers_of_other_things_are_doubted() {
+    assert_eq!(doubts("300 books and 6 hotels, from 12:30 on."), []);
+    assert_eq!(doubts("300 rooms."), [Doubt::Quantity]);
+    assert_eq!(doubts("A 52-inch shelf."), [Doubt::Quantity]);
+    assert_eq!(doubts("A 52cm shelf, 300."), []);
+    assert_eq!(
+        doubts("300 to read. 300 days."),
+        [],
+        "function words and what any copy says count nothing new"
+    );
+}
+
+#[test]
+fn denials_that_the_brief_does_not_make_are_doubted() {
+    assert_eq!(doubts("No televisions. Sugar-free breakfast without sugar."), []);
+    assert_eq!(doubts("No breakfast."), [Doubt::Negation]);
+    assert_eq!(doubts("You won't find books here."), [Doubt::Negation]);
+    assert_eq!(doubts("A television-free hotel, free breakfast."), []);
+    assert_eq!(
+        doubts("No Wales here but 300 rooms in all."),
+        [Doubt::Name, Doubt::Quantity, Doubt::Negation]
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn same(brief: &Brief, texts: &[(&'static Field, &str)]) -> Result<usize, String
         let mut alone = Fields::new();
         alone.push(field, text.to_owned());
         let measures = [
-            (scorer.faithfulness_of(text), scorer.faithfulness(&alone)),
+            (scorer.support(text).share(), scorer.faithfulness(&alone)),
             (trigrams.repetition_with(&text::fold(text)), repetition(&whole)),
         ];
         trigrams.add(text);

@@ -33,9 +33,16 @@ fn slow(judge: &Judge, draft: &Draft<'_>, likelihood: f32) -> Verdict {
     if draft.ends_line && line.required.iter().any(missing) {
         faults += COST_TERM_MISSING;
     }
-    let quality = likelihood + WORTH_FAITHFUL * judge.scorer().faithfulness(&this_line)
-        - WORTH_FRESH * score::repetition(&fields);
-    Verdict { faults, quality }
+    faults += judge.scorer().doubts(draft.text).into_iter().map(cost_of_doubt).sum::<f32>();
+    let support = judge.scorer().support(draft.text);
+    let quality =
+        likelihood + WORTH_FAITHFUL * faithfulness(support) - WORTH_FRESH * score::repetition(&fields);
+    let share = judge.scorer().faithfulness(&this_line);
+    let strays = support.claimed >= STRAY_CLAIMED_MIN && share < STRAY_SHARE;
+    if strays {
+        faults += COST_STRAYS;
+    }
+    Verdict { faults, quality, strays }
 }
 
 fn brief(channel: &str) -> Brief {
@@ -86,7 +93,8 @@ fn the_quick_verdict_is_that_of_the_whole_check() {
             for (at, _) in lines.iter().enumerate() {
                 for text in TEXTS {
                     for (ends_line, cut) in [(false, false), (true, false), (true, true)] {
-                        let draft = Draft { lines: &lines, before: &before, text, ends_line, cut };
+                        let draft =
+                            Draft { lines: &lines, before: &before, text, accepted: "", ends_line, cut };
                         let (quick, slow) = (judge.judge(&draft, -1.5), slow(&judge, &draft, -1.5));
                         assert_eq!(quick, slow, "{}: line {at}: {text:?}", channel.id);
                         faulty += usize::from(!quick.is_clean());
@@ -97,4 +105,35 @@ fn the_quick_verdict_is_that_of_the_whole_check() {
         }
     }
     assert!(faulty > 1000, "only {faulty} drafts had a fault");
+}
+
+/// The verdict on a second stretch of a long line.
+fn of_stretch(accepted: &str, news: &str) -> Verdict {
+    let brief = brief("product_description");
+    let lines = plan::lines(&brief).expect("a plan");
+    let before = Finished::default();
+    let text = format!("{accepted}{news}");
+    let draft = Draft { lines: &lines, before: &before, text: &text, accepted, ends_line: false, cut: false };
+    Judge::new(brief).judge(&draft, -1.5)
+}
+
+#[test]
+fn what_is_mostly_not_of_the_brief_strays() {
+    let told = "Rye kvass from Tallinn, fermented for 48 hours.";
+    assert!(of_stretch("", told).is_clean());
+    let astray = of_stretch(told, " Grandmothers whisper while copper moonlight paints harbours.");
+    assert!(astray.strays() && !astray.is_clean());
+    assert!(of_stretch(told, " Sold in 330 ml bottles.").value() > astray.value());
+    let after = of_stretch(&format!("{told} Grandmothers whisper of moonlight."), " Sold in 330 ml bottles.");
+    assert!(after.is_clean(), "an earlier stretch is not judged again");
+}
+
+#[test]
+fn a_doubtful_claim_is_a_fault_of_the_stretch_that_makes_it() {
+    let told = "Rye kvass from Tallinn, fermented for 48 hours.";
+    for doubtful in [" Brewed by Ketil of Tallinn.", " Sold in 330 barrels.", " No bottles are sold."] {
+        assert!(!of_stretch(told, doubtful).is_clean(), "{doubtful}");
+        let after = of_stretch(&format!("{told}{doubtful}"), " Sold in 330 ml bottles.");
+        assert!(after.is_clean(), "{doubtful}");
+    }
 }
