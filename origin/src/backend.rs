@@ -3,11 +3,12 @@
 pub mod batch;
 pub mod cpu;
 #[cfg(test)]
-mod cuda;
+pub(crate) mod cuda;
+mod rope;
 pub mod sampling;
 
 use crate::model::config::Rope;
-use crate::model::tensors::Matrix;
+use crate::model::tensors::{GROUP, Matrix, MatrixData};
 use batch::Batch;
 use sampling::Sampled;
 
@@ -37,8 +38,9 @@ pub trait Backend: Send {
     fn cache(&self, shape: CacheShape) -> Result<Self::Cache, BackendError>;
 
     /// Runs the operations of one step over `batch`. The sequence of operations is the same for every step of a
-    /// model, so a device may record it and replay it.
-    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self));
+    /// model, so a device may record it and replay it. After an operation that fails the others do nothing; its error
+    /// comes back from here.
+    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) -> Result<(), BackendError>;
     /// `stream = table[token]` for each token.
     fn embed(&mut self, table: &Self::Matrix, stream: &mut Self::Buffer);
     /// From the residual stream to queries (written to `queries`, rotated) and to keys and values (rotated, written to
@@ -73,11 +75,11 @@ pub trait Backend: Send {
     );
 
     /// Chooses a token for each of the batch's sample rows.
-    fn sample(&mut self, logits: &Self::Buffer, batch: &Batch<'_>) -> Vec<Sampled>;
+    fn sample(&mut self, logits: &Self::Buffer, batch: &Batch<'_>) -> Result<Vec<Sampled>, BackendError>;
     /// The buffer's rows in host memory.
-    fn read(&self, buffer: &Self::Buffer) -> Vec<f32>;
+    fn read(&self, buffer: &Self::Buffer) -> Result<Vec<f32>, BackendError>;
     /// Copies one block's keys and values in every layer.
-    fn copy_block(&mut self, cache: &mut Self::Cache, from: u32, to: u32);
+    fn copy_block(&mut self, cache: &mut Self::Cache, from: u32, to: u32) -> Result<(), BackendError>;
 }
 
 /// RMSNorm: `weight * x / sqrt(mean(x²) + epsilon)`.
@@ -130,7 +132,7 @@ pub struct CacheShape {
     pub rope: Rope,
 }
 
-/// A model that a backend cannot take over.
+/// A model that a backend cannot take over, or a device that fails.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
     /// A matrix whose data does not fill its shape.
@@ -151,6 +153,22 @@ pub enum BackendError {
         /// What it must be a multiple of.
         multiple: usize,
     },
+    /// A width that no kernel is made for.
+    #[error("{what} is {value}; this device supports {choices:?}")]
+    Choice {
+        /// What has the width.
+        what: &'static str,
+        /// The width.
+        value: usize,
+        /// What it may be.
+        choices: &'static [usize],
+    },
+    /// A device that refused or failed.
+    #[error("{reason}")]
+    Device {
+        /// The device, what it was asked for, and what it answered.
+        reason: String,
+    },
     /// Frequency divisors that do not match the head.
     #[error("{count} rotary frequency divisors for a head of {head_dim}")]
     Divisors {
@@ -167,4 +185,26 @@ pub enum BackendError {
         /// Its size.
         bytes: usize,
     },
+}
+
+/// Whether a matrix is one that backends can take over: its data fill its shape, its inputs come in whole groups.
+fn check_matrix(matrix: &Matrix) -> Result<(), BackendError> {
+    let (rows, cols) = (matrix.rows, matrix.cols);
+    let multiple = |what, value: usize, multiple| {
+        let fits = value > 0 && value.is_multiple_of(multiple);
+        if fits { Ok(()) } else { Err(BackendError::Multiple { what, value, multiple }) }
+    };
+    multiple("a matrix's number of outputs", rows, 1)?;
+    multiple("a matrix's number of inputs", cols, GROUP)?;
+    let cells = rows.checked_mul(cols).ok_or(BackendError::DataSize { rows, cols })?;
+    let fits = match &matrix.data {
+        MatrixData::F16(values) => values.len() == cells,
+        MatrixData::Bf16(values) => values.len() == cells,
+        MatrixData::Int8 { quants, scales } => quants.len() == cells && scales.len() == cells / GROUP,
+        MatrixData::Int4 { quants, scales, minimums } => {
+            let groups = cells / GROUP;
+            quants.len() == cells / 2 && scales.len() == groups && minimums.len() == groups
+        }
+    };
+    if fits { Ok(()) } else { Err(BackendError::DataSize { rows, cols }) }
 }

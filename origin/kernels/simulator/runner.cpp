@@ -16,7 +16,7 @@
 
 namespace {
 
-enum Operation : uint32_t { ALLOCATE = 1, FREE, WRITE, READ, COPY, LAUNCH };
+enum Operation : uint32_t { ALLOCATE = 1, FREE, WRITE, READ, CLEAR, COPY, LAUNCH };
 
 // Devices align to this.
 constexpr size_t ALIGNMENT = 256;
@@ -109,6 +109,12 @@ void read_memory() {
   if (answer(lost)) send_bytes(from, bytes);
 }
 
+void clear_memory() {
+  auto* to = receive_pointer<char>();
+  memset(to, 0, receive<uint64_t>());
+  answer(lost);
+}
+
 void copy_memory() {
   auto* to = receive_pointer<char>();
   auto* from = receive_pointer<const char>();
@@ -155,6 +161,7 @@ int main() {
         break;
       case WRITE: write_memory(); break;
       case READ: read_memory(); break;
+      case CLEAR: clear_memory(); break;
       case COPY: copy_memory(); break;
       case LAUNCH: launch(); break;
       default: fprintf(stderr, "there is no operation %u\n", operation); return 1;

@@ -26,9 +26,10 @@ pub use cache::Cache;
 pub use packed::PackedMatrix;
 
 use super::batch::Batch;
+use super::rope::RopeTable;
 use super::sampling::{Sampled, Sampler};
 use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm};
-use crate::model::tensors::{GROUP, Matrix, MatrixData};
+use crate::model::tensors::{GROUP, Matrix};
 use arena::Arena;
 use attention::Attention;
 use grid::{Cuts, Grid, fill_rows};
@@ -38,7 +39,7 @@ use packed::PANEL;
 use plan::Plan;
 use pool::Pool;
 use quantised::{Groups, quantise_row};
-use rope::RopeTable;
+use rope::rotate;
 pub(crate) use simd::Isa;
 use simd::{Kernel, LANES, Simd};
 use std::cell::RefCell;
@@ -205,17 +206,17 @@ impl Kernel for Rotate<'_> {
                 norm_head(simd, &norm.weight, norm.epsilon, head);
             }
             let scale = if is_query { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
-            self.rope.rotate(simd, self.position, scale, head);
+            rotate(simd, self.rope, self.position, scale, head);
         }
     }
 }
 
 /// The vector pass of the sampler: `to = exp((x - shift) * scale)`.
-struct Exponentials<'a> {
-    x: &'a [f32],
-    shift: f32,
-    scale: f32,
-    to: &'a mut [f32],
+pub(crate) struct Exponentials<'a> {
+    pub(crate) x: &'a [f32],
+    pub(crate) shift: f32,
+    pub(crate) scale: f32,
+    pub(crate) to: &'a mut [f32],
 }
 
 impl Kernel for Exponentials<'_> {
@@ -250,28 +251,8 @@ impl Backend for Cpu {
     }
 
     fn matrix(&self, matrix: Matrix) -> Result<PackedMatrix, BackendError> {
-        let (rows, cols) = (matrix.rows, matrix.cols);
-        let multiple = |what, value: usize, multiple| {
-            let fits = value > 0 && value.is_multiple_of(multiple);
-            if fits { Ok(()) } else { Err(BackendError::Multiple { what, value, multiple }) }
-        };
-        multiple("a matrix's number of outputs", rows, 1)?;
-        multiple("a matrix's number of inputs", cols, GROUP)?;
-        let cells = rows.checked_mul(cols).ok_or(BackendError::DataSize { rows, cols })?;
-        let fits = match &matrix.data {
-            MatrixData::F16(values) => values.len() == cells,
-            MatrixData::Bf16(values) => values.len() == cells,
-            MatrixData::Int8 { quants, scales } => quants.len() == cells && scales.len() == cells / GROUP,
-            MatrixData::Int4 { quants, scales, minimums } => {
-                let groups = cells / GROUP;
-                quants.len() == cells / 2 && scales.len() == groups && minimums.len() == groups
-            }
-        };
-        if fits {
-            PackedMatrix::pack(&matrix, &self.arena)
-        } else {
-            Err(BackendError::DataSize { rows, cols })
-        }
+        super::check_matrix(&matrix)?;
+        PackedMatrix::pack(&matrix, &self.arena)
     }
 
     fn vector(&self, values: Vec<f32>) -> Result<Vec<f32>, BackendError> {
@@ -290,9 +271,10 @@ impl Backend for Cpu {
         Cache::new(shape)
     }
 
-    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) {
+    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) -> Result<(), BackendError> {
         self.plan.set(batch);
         operations(self);
+        Ok(())
     }
 
     fn embed(&mut self, table: &PackedMatrix, stream: &mut Buffer) {
@@ -367,7 +349,7 @@ impl Backend for Cpu {
         self.products(&[head], Then::Store, &mut logits.0);
     }
 
-    fn sample(&mut self, logits: &Buffer, batch: &Batch<'_>) -> Vec<Sampled> {
+    fn sample(&mut self, logits: &Buffer, batch: &Batch<'_>) -> Result<Vec<Sampled>, BackendError> {
         let (isa, logits) = (self.isa, &logits.0);
         let chosen: Vec<OnceLock<Sampled>> = batch.samples.iter().map(|_| OnceLock::new()).collect();
         self.pool.run(chosen.len(), &|index| {
@@ -376,14 +358,15 @@ impl Backend for Cpu {
                 .with_borrow_mut(|sampler| sampler.sample(logits.row(index), &batch.samples[index], &exp));
             chosen[index].get_or_init(|| sampled);
         });
-        chosen.into_iter().filter_map(OnceLock::into_inner).collect()
+        Ok(chosen.into_iter().filter_map(OnceLock::into_inner).collect())
     }
 
-    fn read(&self, buffer: &Buffer) -> Vec<f32> {
-        buffer.0.cells().to_vec()
+    fn read(&self, buffer: &Buffer) -> Result<Vec<f32>, BackendError> {
+        Ok(buffer.0.cells().to_vec())
     }
 
-    fn copy_block(&mut self, cache: &mut Cache, from: u32, to: u32) {
+    fn copy_block(&mut self, cache: &mut Cache, from: u32, to: u32) -> Result<(), BackendError> {
         cache.copy_block(from, to);
+        Ok(())
     }
 }

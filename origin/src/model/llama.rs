@@ -151,13 +151,13 @@ impl<B: Backend> Llama<B> {
     /// Runs a batch and chooses a token for each of its sample rows. A batch that is refused changes nothing.
     pub fn step(&mut self, batch: &Batch<'_>) -> Result<Vec<Sampled>, StepError> {
         self.run(batch)?;
-        Ok(self.backend.sample(&self.activations.logits, batch))
+        Ok(self.backend.sample(&self.activations.logits, batch)?)
     }
 
     /// Runs a batch; logits of its sample rows, `(samples, vocab)`. For tests.
     pub fn logits(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>, StepError> {
         self.run(batch)?;
-        Ok(self.backend.read(&self.activations.logits))
+        Ok(self.backend.read(&self.activations.logits)?)
     }
 
     /// Copies one block's keys and values to another, in every layer: a shared block that is about to be written.
@@ -165,8 +165,7 @@ impl<B: Backend> Llama<B> {
         for block in [from, to] {
             validate::block(block, self.limits)?;
         }
-        self.backend.copy_block(&mut self.cache, from, to);
-        Ok(())
+        Ok(self.backend.copy_block(&mut self.cache, from, to)?)
     }
 
     fn run(&mut self, batch: &Batch<'_>) -> Result<(), StepError> {
@@ -183,7 +182,7 @@ impl<B: Backend> Llama<B> {
                 backend.project(hidden, &layer.down, stream);
             }
             backend.head(stream, final_norm, head.as_ref().unwrap_or(embedding), logits);
-        });
+        })?;
         Ok(())
     }
 }

@@ -3,9 +3,9 @@
 use super::grid::{Grid, fill_rows};
 use super::plan::Plan;
 use super::pool::Pool;
-use super::rope::RopeTable;
 use super::simd::LANES;
 use crate::backend::batch::BLOCK_TOKENS;
+use crate::backend::rope::RopeTable;
 use crate::backend::{BackendError, CacheShape};
 use half::f16;
 

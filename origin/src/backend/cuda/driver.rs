@@ -1,11 +1,12 @@
 //! What the backend asks of a device: memory, copies and launches.
 
 use super::arguments::Arguments;
+use crate::backend::BackendError;
 
 /// A device and one stream of work on it: what is asked for is done in that order.
 ///
 /// The real one speaks to the CUDA driver; another runs the same kernels in a simulator, for tests.
-pub(crate) trait Driver {
+pub(crate) trait Driver: Send {
     /// A piece of the device's memory, freed when it is dropped.
     type Memory: Send;
 
@@ -21,6 +22,8 @@ pub(crate) trait Driver {
     fn write(&self, memory: &Self::Memory, offset: usize, bytes: &[u8]) -> Result<(), DriverError>;
     /// Copies from the device, from `offset` bytes after the memory's first.
     fn read(&self, memory: &Self::Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DriverError>;
+    /// Sets every byte to 0.
+    fn clear(&self, memory: &Self::Memory) -> Result<(), DriverError>;
     /// Copies within a piece of memory, between ranges that do not overlap.
     fn copy(&self, memory: &Self::Memory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError>;
     /// Runs a kernel. Its arguments' addresses must lie in memory that is alive, with room for what the kernel does.
@@ -55,4 +58,10 @@ pub(crate) struct DriverError {
     pub(crate) operation: String,
     /// What it answered.
     pub(crate) reason: String,
+}
+
+impl From<DriverError> for BackendError {
+    fn from(error: DriverError) -> Self {
+        Self::Device { reason: error.to_string() }
+    }
 }

@@ -10,24 +10,25 @@ use super::arguments::Arguments;
 use super::driver::{Driver, DriverError, Shape};
 use compile::Mutation;
 use link::Link;
-use std::cell::Cell;
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-pub(super) use compile::{Checks, Mutation as KernelMutation};
+pub(crate) use compile::{Checks, Mutation as KernelMutation};
 
 /// Orders of threads, times combinations of when asynchronous copies land.
-pub(super) const SCHEDULES: u64 = 12;
+pub(crate) const SCHEDULES: u64 = 12;
 
-/// A simulated device.
-pub(super) struct Simulator {
+/// A simulated device. Clones are the same device.
+#[derive(Clone)]
+pub(crate) struct Simulator {
     link: Arc<Mutex<Link>>,
     checks: Checks,
-    schedule: Cell<u64>,
+    schedule: Arc<AtomicU64>,
 }
 
 /// Its memory.
-pub(super) struct Memory {
+pub(crate) struct Memory {
     link: Arc<Mutex<Link>>,
     address: u64,
     bytes: usize,
@@ -36,23 +37,23 @@ pub(super) struct Memory {
 impl Simulator {
     /// A device whose kernels run under these checks. Its launches run in varying orders, from the first to the last and
     /// over again.
-    pub(super) fn new(checks: Checks) -> Self {
+    pub(crate) fn new(checks: Checks) -> Self {
         Self::start(checks, None)
     }
 
     /// The same with a fault in a kernel.
-    pub(super) fn mutated(checks: Checks, mutation: &Mutation) -> Self {
+    pub(crate) fn mutated(checks: Checks, mutation: &Mutation) -> Self {
         Self::start(checks, Some(mutation))
     }
 
     fn start(checks: Checks, mutation: Option<&Mutation>) -> Self {
         let link = Link::start(&compile::runner(checks, mutation), checks);
-        Self { link: Arc::new(Mutex::new(link)), checks, schedule: Cell::new(0) }
+        Self { link: Arc::new(Mutex::new(link)), checks, schedule: Arc::default() }
     }
 
     /// The schedule of the next launch; those after it follow.
-    pub(super) fn schedule(&self, schedule: u64) {
-        self.schedule.set(schedule);
+    pub(crate) fn schedule(&self, schedule: u64) {
+        self.schedule.store(schedule, Ordering::Relaxed);
     }
 
     fn failed(&self, operation: String) -> impl FnOnce(String) -> DriverError {
@@ -104,6 +105,11 @@ impl Driver for Simulator {
         read.map_err(self.failed(format!("reading {count} bytes")))
     }
 
+    fn clear(&self, memory: &Memory) -> Result<(), DriverError> {
+        let cleared = lock(&self.link).clear(memory.address, memory.bytes as u64);
+        cleared.map_err(self.failed(format!("clearing {} bytes", memory.bytes)))
+    }
+
     fn copy(&self, memory: &Memory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError> {
         assert!(from.max(to) + bytes <= memory.bytes, "{bytes} bytes at {from} and {to} of {}", memory.bytes);
         let copied =
@@ -112,7 +118,7 @@ impl Driver for Simulator {
     }
 
     fn launch(&self, kernel: &str, shape: Shape, arguments: &Arguments) -> Result<(), DriverError> {
-        let schedule = self.schedule.replace(self.schedule.get() + 1);
+        let schedule = self.schedule.fetch_add(1, Ordering::Relaxed);
         let mut operation = format!("launching {kernel} on {:?} blocks of {}", shape.grid, shape.threads);
         write!(operation, " in schedule {schedule}").expect("text can grow");
         lock(&self.link).launch(kernel, shape, arguments, schedule).map_err(self.failed(operation))

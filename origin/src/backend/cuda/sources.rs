@@ -9,7 +9,15 @@ macro_rules! file {
 }
 
 /// Files of kernels, each compiled by itself.
-pub(crate) const KERNELS: [SourceFile; 2] = [file!("embed.cu"), file!("normalise.cu")];
+pub(crate) const KERNELS: [SourceFile; 6] = [
+    file!("attend.cu"),
+    file!("embed.cu"),
+    file!("normalise.cu"),
+    file!("product_few.cu"),
+    file!("product_many.cu"),
+    file!("rotate.cu"),
+];
 
 /// What they include.
-pub(crate) const HEADERS: [SourceFile; 2] = [file!("device.cuh"), file!("weights.cuh")];
+pub(crate) const HEADERS: [SourceFile; 4] =
+    [file!("cache.cuh"), file!("device.cuh"), file!("product.cuh"), file!("weights.cuh")];

@@ -71,7 +71,7 @@ impl std::fmt::Display for OfLayer {
     }
 }
 
-/// A batch that cannot be run: a fault of the engine's, not of a request.
+/// A batch that cannot be run: a fault of the engine's or of the device, not of a request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StepError {
     /// More tokens than a step takes.
@@ -158,4 +158,7 @@ pub enum StepError {
         /// What it is.
         value: f32,
     },
+    /// The device refused or failed.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
 }

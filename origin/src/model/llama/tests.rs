@@ -1,5 +1,7 @@
 //! The graph on the CPU backend, with every instruction set of the machine.
 
+mod simulated;
+
 use super::*;
 use crate::backend::batch::{SampleRow, SequenceSpan};
 use crate::backend::cpu::{Cpu, Isa};
@@ -46,7 +48,7 @@ struct Part<'a> {
 }
 
 /// Runs the parts as one batch; logits of every row, part by part.
-fn run(model: &mut Llama<Cpu>, parts: &[Part<'_>]) -> Vec<Vec<Vec<f32>>> {
+fn run<B: Backend>(model: &mut Llama<B>, parts: &[Part<'_>]) -> Vec<Vec<Vec<f32>>> {
     let tokens: Vec<u32> = parts.iter().flat_map(|part| &part.tokens[part.start..]).copied().collect();
     let span = |part: &Part<'_>| part.tokens.len() - part.start;
     let samples: Vec<_> = (0..tokens.len()).map(sample).collect();
@@ -71,7 +73,7 @@ fn sample<'a>(row: usize) -> SampleRow<'a> {
 }
 
 /// Logits of one sequence, its prompt cut into chunks.
-fn alone(model: &mut Llama<Cpu>, tokens: &[u32], chunk: usize, blocks: &[u32]) -> Vec<Vec<f32>> {
+fn alone<B: Backend>(model: &mut Llama<B>, tokens: &[u32], chunk: usize, blocks: &[u32]) -> Vec<Vec<f32>> {
     let mut rows = Vec::new();
     for start in (0..tokens.len()).step_by(chunk) {
         let end = (start + chunk).min(tokens.len());

@@ -27,6 +27,7 @@ enum Operation {
     Free,
     Write,
     Read,
+    Clear,
     Copy,
     Launch,
 }
@@ -76,6 +77,13 @@ impl Link {
             number(request, bytes.len() as u64)
         })?;
         self.receive(bytes)
+    }
+
+    pub(super) fn clear(&mut self, address: u64, bytes: u64) -> Result<(), String> {
+        self.ask(Operation::Clear, |request| {
+            number(request, address)?;
+            number(request, bytes)
+        })
     }
 
     pub(super) fn copy(&mut self, to: u64, from: u64, bytes: u64) -> Result<(), String> {

@@ -22,7 +22,18 @@ struct Budget {
     shared: u32,
 }
 
-const BUDGETS: [Budget; 3] = [
+const BUDGETS: [Budget; 11] = [
+    // One warp: 8 blocks for the widest heads, whose sums are most of it.
+    Budget { kernels: "attend_128", registers: 248, shared: 0 },
+    Budget { kernels: "attend_96", registers: 184, shared: 0 },
+    Budget { kernels: "attend_64", registers: 136, shared: 0 },
+    Budget { kernels: "attend_32", registers: 104, shared: 0 },
+    Budget { kernels: "combine_", registers: 48, shared: 0 },
+    // 256 threads for 8 or 32 rows: at least 3 blocks, to have enough of the weights under way.
+    Budget { kernels: "product_few_", registers: 80, shared: 16 << 10 },
+    // 128 threads for 64 rows.
+    Budget { kernels: "product_many_", registers: 128, shared: 16 << 10 },
+    Budget { kernels: "rotate", registers: 72, shared: 0 },
     // 128 threads: 12 blocks.
     Budget { kernels: "embed_", registers: 40, shared: 0 },
     // 256 threads: 6 blocks.

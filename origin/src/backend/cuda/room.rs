@@ -1,0 +1,80 @@
+//! Device memory that grows to what is asked for, and the activations that lie in it.
+
+use super::driver::{Driver, DriverError};
+
+/// Rooms grow in steps of this many bytes, so that a batch of a row more does not always ask for new memory.
+const STEP_BYTES: usize = 1 << 16;
+
+/// Scratch on the device; its contents are lost when it grows.
+pub(crate) struct Room<D: Driver>(Option<D::Memory>);
+
+impl<D: Driver> Default for Room<D> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<D: Driver> Room<D> {
+    /// Makes sure that it holds this many bytes.
+    pub(crate) fn hold(&mut self, driver: &D, bytes: usize) -> Result<&D::Memory, DriverError> {
+        let memory = match self.0.take().filter(|memory| D::size(memory) >= bytes) {
+            Some(memory) => memory,
+            None => driver.allocate(bytes.next_multiple_of(STEP_BYTES).max(STEP_BYTES))?,
+        };
+        Ok(self.0.insert(memory))
+    }
+
+    /// Holds this memory.
+    #[cfg(test)]
+    pub(crate) fn replace(&mut self, memory: D::Memory) {
+        self.0 = Some(memory);
+    }
+
+    /// Its address, or null where it holds nothing.
+    pub(crate) fn address(&self) -> u64 {
+        self.0.as_ref().map_or(0, D::address)
+    }
+
+    /// The first bytes of what it holds.
+    pub(crate) fn read(&self, driver: &D, bytes: &mut [u8]) -> Result<(), DriverError> {
+        self.0.as_ref().map_or(Ok(()), |memory| driver.read(memory, 0, bytes))
+    }
+}
+
+/// A row of f32 activations for each token of a step.
+pub(crate) struct Buffer<D: Driver> {
+    pub(crate) rows: usize,
+    pub(crate) width: usize,
+    room: Room<D>,
+}
+
+impl<D: Driver> Buffer<D> {
+    /// No rows yet.
+    pub(crate) fn new(width: usize) -> Self {
+        Self { rows: 0, width, room: Room::default() }
+    }
+
+    /// Rows that are there.
+    #[cfg(test)]
+    pub(crate) fn holding(memory: D::Memory, rows: usize, width: usize) -> Self {
+        Self { rows, width, room: Room(Some(memory)) }
+    }
+
+    /// Room for this many rows; what they held is lost.
+    pub(crate) fn reshape(&mut self, driver: &D, rows: usize, width: usize) -> Result<(), DriverError> {
+        (self.rows, self.width) = (rows, width);
+        self.room.hold(driver, rows * width * size_of::<f32>()).map(drop)
+    }
+
+    /// Where the rows are.
+    pub(crate) fn address(&self) -> u64 {
+        self.room.address()
+    }
+
+    /// Their values.
+    pub(crate) fn values(&self, driver: &D) -> Result<Vec<f32>, DriverError> {
+        let mut bytes = vec![0; self.rows * self.width * size_of::<f32>()];
+        self.room.read(driver, &mut bytes)?;
+        Ok(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
+    }
+}
