@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use adlib_shared::keyed_hash::KeyedHash;
 use adlib_shared::problem::Code;
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
@@ -30,14 +31,14 @@ pub struct Edge<W> {
     /// Which model the origin runs.
     pub models: Models,
     settings: Result<Settings, SettingsError>,
-    cache_secret: [u8; 32],
+    cache_secret: KeyedHash,
 }
 
 impl<W: World> Edge<W> {
     /// An instance with these settings; with wrong ones it answers only `/healthz`, and tells the log why.
     pub fn new(world: W, settings: Result<Settings, SettingsError>) -> Self {
         let derive = |settings: &Settings| settings.keyring.derive("adlib cache key");
-        let cache_secret = settings.as_ref().map_or([0; 32], derive);
+        let cache_secret = KeyedHash::new(&settings.as_ref().map_or([0; 32], derive));
         Self { world, limiter: Limiter::default(), models: Models::default(), settings, cache_secret }
     }
 
@@ -55,8 +56,8 @@ impl<W: World> Edge<W> {
     ///
     /// # Errors
     /// As for [`settings`](Self::settings).
-    pub fn cache_secret(&self) -> Result<&[u8], Failure> {
-        self.settings().map(|_| &self.cache_secret[..])
+    pub fn cache_secret(&self) -> Result<&KeyedHash, Failure> {
+        self.settings().map(|_| &self.cache_secret)
     }
 
     /// Answers one request that came at `now_ms`, in milliseconds since 1970.

@@ -6,8 +6,7 @@
 //! letter or digit. The keys themselves are nowhere.
 
 use adlib_shared::api_key::{ApiKey, KeyHash};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use adlib_shared::keyed_hash::KeyedHash;
 
 /// Most keys in the variable; more of them belong into the store.
 pub const KEYS_MAX: usize = 256;
@@ -33,7 +32,7 @@ pub enum KeyringError {
 
 /// The pepper of all key hashes, and the keys of the variable.
 pub struct Keyring {
-    pepper: Vec<u8>,
+    pepper: KeyedHash,
     keys: Vec<KnownKey>,
 }
 
@@ -53,7 +52,7 @@ impl Keyring {
     ///
     /// # Errors
     /// The first entry that is not of the form.
-    pub fn parse(pepper: Vec<u8>, text: &str) -> Result<Self, KeyringError> {
+    pub fn parse(pepper: &[u8], text: &str) -> Result<Self, KeyringError> {
         let entries: Vec<&str> =
             text.split([' ', ',', '\n', '\r', '\t']).filter(|entry| !entry.is_empty()).collect();
         if entries.len() > KEYS_MAX {
@@ -63,12 +62,12 @@ impl Keyring {
             KnownKey::parse(entry).ok_or(KeyringError::Form { number: index + 1 })
         };
         let keys = entries.iter().enumerate().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { pepper, keys })
+        Ok(Self { pepper: KeyedHash::new(pepper), keys })
     }
 
     /// The keyed hash of a key.
     pub fn hash(&self, key: &ApiKey) -> KeyHash {
-        key.hash(&self.pepper)
+        key.hash_under(&self.pepper)
     }
 
     /// The key with this hash. All keys are compared, each in constant time.
@@ -78,9 +77,7 @@ impl Keyring {
 
     /// A secret for another purpose, which tells nothing about the pepper.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.pepper).expect("HMAC takes a key of any length");
-        mac.update(purpose.as_bytes());
-        mac.finalize().into_bytes().into()
+        self.pepper.of(purpose.as_bytes())
     }
 }
 
@@ -126,11 +123,11 @@ mod tests {
     #[test]
     fn a_key_is_found_by_the_hash_under_the_same_pepper() {
         let list = format!("{}, {}\n{}", entry(1, "acme:ci"), entry(2, "acme:web"), entry(3, "other:dev"));
-        let keyring = Keyring::parse(PEPPER.to_vec(), &list).expect("a list");
+        let keyring = Keyring::parse(PEPPER, &list).expect("a list");
         let found = keyring.find(&keyring.hash(&key(2))).expect("a known key");
         assert_eq!((found.tenant.as_str(), found.name.as_str()), ("acme", "web"));
         assert!(keyring.find(&keyring.hash(&key(9))).is_none());
-        let other = Keyring::parse(b"another pepper, also long".to_vec(), &list).expect("a list");
+        let other = Keyring::parse(b"another pepper, also long", &list).expect("a list");
         assert!(other.find(&other.hash(&key(2))).is_none());
     }
 
@@ -138,10 +135,10 @@ mod tests {
     fn an_entry_of_another_form_is_named_by_its_place() {
         for rest in ["acme", ":ci", "acme:", "ac me:ci", "-acme:ci", "acme:ci:more", "äcme:ci"] {
             let list = format!("{} {}", entry(1, "acme:ci"), entry(2, rest));
-            let error = Keyring::parse(PEPPER.to_vec(), &list).expect_err(rest);
+            let error = Keyring::parse(PEPPER, &list).expect_err(rest);
             assert!(error.to_string().contains("number 2"), "{rest}: {error}");
         }
-        assert!(Keyring::parse(PEPPER.to_vec(), "abc:acme:ci").is_err());
+        assert!(Keyring::parse(PEPPER, "abc:acme:ci").is_err());
     }
 
     #[test]
@@ -149,14 +146,14 @@ mod tests {
         let long = "a".repeat(NAME_BYTES_MAX);
         assert!(is_name(&long) && !is_name(&format!("{long}a")) && !is_name(""));
         let list = |count: usize| vec![entry(1, "acme:ci"); count].join(" ");
-        assert!(Keyring::parse(PEPPER.to_vec(), &list(KEYS_MAX)).is_ok());
-        let error = Keyring::parse(PEPPER.to_vec(), &list(KEYS_MAX + 1));
+        assert!(Keyring::parse(PEPPER, &list(KEYS_MAX)).is_ok());
+        let error = Keyring::parse(PEPPER, &list(KEYS_MAX + 1));
         assert_eq!(error.err(), Some(KeyringError::TooMany { count: KEYS_MAX + 1 }));
     }
 
     #[test]
     fn nothing_secret_is_printed() {
-        let keyring = Keyring::parse(PEPPER.to_vec(), &entry(1, "acme:ci")).expect("a list");
+        let keyring = Keyring::parse(PEPPER, &entry(1, "acme:ci")).expect("a list");
         let hash = key(1).hash(PEPPER).to_hex();
         let printed = format!("{keyring:?}");
         assert!(!printed.contains("pepper for tests") && !printed.contains(&hash), "{printed}");

@@ -13,6 +13,9 @@ use http_body::{Frame, SizeHint};
 use crate::failure::Failure;
 use crate::world::SendError;
 
+/// Headers that most replies have in the end.
+const HEADERS: usize = 20;
+
 /// A reply before the headers that every reply has.
 #[derive(Debug)]
 pub struct Reply {
@@ -27,7 +30,8 @@ pub struct Reply {
 impl Reply {
     /// A reply with a whole body.
     pub fn new(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Self {
-        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let mut headers = HeaderMap::with_capacity(HEADERS);
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         Self { status, headers, body: Body::Whole(body.into()) }
     }
 

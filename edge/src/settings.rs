@@ -169,7 +169,7 @@ impl Settings {
         Ok(Self {
             origin_url: OriginUrl::parse(&origin_url)
                 .map_err(|wrong| invalid("origin_url", &origin_url, wrong))?,
-            keyring: Keyring::parse(secret("key_pepper")?, &text("api_keys")?)
+            keyring: Keyring::parse(&secret("key_pepper")?, &text("api_keys")?)
                 .map_err(|error| hidden("api_keys", error.to_string()))?,
             hop_secret: Secret::new(secret("hop_secret")?),
             languages: languages(&text("languages")?)?,

@@ -1,10 +1,10 @@
 //! API keys: their form, their checksum, and the keyed hash that is stored in their place.
 
 use data_encoding::HEXLOWER_PERMISSIVE;
-use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::keyed_hash::KeyedHash;
 use crate::limits::{API_KEY_BODY_CHARS_MAX, API_KEY_BODY_CHARS_MIN};
 use crate::named::named_enum;
 
@@ -93,9 +93,12 @@ impl ApiKey {
 
     /// What is stored in place of the key.
     pub fn hash(&self, pepper: &[u8]) -> KeyHash {
-        let mut mac = Hmac::<Sha256>::new_from_slice(pepper).expect("HMAC takes a key of any length");
-        mac.update(self.text.as_bytes());
-        KeyHash(mac.finalize().into_bytes().into())
+        self.hash_under(&KeyedHash::new(pepper))
+    }
+
+    /// What is stored in place of the key, where the pepper has been taken in before.
+    pub fn hash_under(&self, pepper: &KeyedHash) -> KeyHash {
+        KeyHash(pepper.of(self.text.as_bytes()))
     }
 }
 

@@ -1,15 +1,14 @@
 //! The key under which a copy is cached.
 
 use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 use crate::brief::{Brand, Brief, Creativity, Product};
+use crate::keyed_hash::KeyedHash;
 use crate::limits::CREATIVITY_STEPS;
 use crate::named::named_enum;
 
 /// The revision of this encoding. A change of what a part means needs another one.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 named_enum! {
     /// What was asked of the model.
@@ -36,17 +35,14 @@ impl CacheKey {
     ///
     /// `secret` keeps keys from being guessed and from being compared between deployments.
     pub fn of(
-        secret: &[u8],
+        secret: &KeyedHash,
         scope: Scope<'_>,
         operation: Operation,
         brief: &Brief,
         fingerprint: &str,
         template_revision: u32,
     ) -> Self {
-        let parts = encode(scope, operation, brief, fingerprint, template_revision);
-        let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-        mac.update(&parts);
-        Self(mac.finalize().into_bytes().into())
+        Self(secret.of(&encode(scope, operation, brief, fingerprint, template_revision)))
     }
 
     /// The 32 bytes.
@@ -95,8 +91,14 @@ struct Parts {
 }
 
 impl Parts {
-    fn number(&mut self, number: u64) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
+    /// Seven bits a byte, the low ones first; the last byte alone has its high bit clear (LEB128). Nearly all numbers
+    /// are small, and a hash takes its time for every byte.
+    fn number(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.bytes.push(number as u8);
     }
 
     fn text(&mut self, text: &str) {

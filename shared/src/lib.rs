@@ -17,6 +17,7 @@ pub mod copy;
 pub mod count;
 pub mod event;
 pub mod json;
+pub mod keyed_hash;
 pub mod limits;
 pub mod problem;
 pub mod rate;

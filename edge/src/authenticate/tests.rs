@@ -16,7 +16,7 @@ fn key(entropy: u8) -> ApiKey {
 
 fn keyring() -> Keyring {
     let entry = format!("{}:acme:ci", key(1).hash(PEPPER).to_hex());
-    Keyring::parse(PEPPER.to_vec(), &entry).expect("a list")
+    Keyring::parse(PEPPER, &entry).expect("a list")
 }
 
 fn with_authorization(value: &str) -> HeaderMap {

@@ -4,6 +4,7 @@ use adlib_shared::brief::{Brief, Framework, Objective, Tone};
 use adlib_shared::cache_key::{CacheKey, Operation, Scope};
 use adlib_shared::channel::CHANNELS;
 use adlib_shared::check::Request;
+use adlib_shared::keyed_hash::KeyedHash;
 use adlib_shared::problem::Code;
 use proptest::collection::vec;
 use proptest::option;
@@ -90,7 +91,7 @@ fn creativity() -> impl Strategy<Value = Value> {
 }
 
 fn key(brief: &Brief) -> CacheKey {
-    CacheKey::of(b"secret", Scope::Tenant("t"), Operation::Copy, brief, "sha256:00", 1)
+    CacheKey::of(&KeyedHash::new(b"secret"), Scope::Tenant("t"), Operation::Copy, brief, "sha256:00", 1)
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
