@@ -13,7 +13,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 const MODELS: &str = r#"{"object":"list","data":[{"id":"canned","object":"model","fingerprint":"sha256:cb3b98c2a598c22ede65f3536779315f942d7dd6fcde91fbaa8e5fdaa324d8ac","languages":["en"],"context_tokens_max":2048,"channel_revision":1}]}"#;
-const COPY: &str = include_str!("canned_origin/copy.json");
+/// Its answer to every brief.
+pub const COPY: &str = include_str!("canned_origin/copy.json");
 
 /// A running server; it ends with this value.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! take turns, and their ratio. Absolute speeds are those of one machine at one moment; the ratio is what holds.
 
 pub mod canned_origin;
+pub mod cpu_time;
 pub mod llama_cpp;
 pub mod load;
 pub mod machine;

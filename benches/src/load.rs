@@ -8,6 +8,7 @@ use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::cpu_time::cpu_time;
 use crate::median::percentile;
 
 /// Largest response head that is read.
@@ -39,6 +40,8 @@ pub struct Load {
 #[derive(Debug)]
 pub struct Outcome {
     elapsed: Duration,
+    /// What this process computed meanwhile: the load, and the server where it runs in this process too.
+    computed: Duration,
     /// From a request's first byte to the end of its response's head, in microseconds.
     first_byte_us: Vec<f64>,
     /// From a request's first byte to its response's last, in microseconds.
@@ -49,6 +52,11 @@ impl Outcome {
     /// Requests answered in a second.
     pub fn per_second(&self) -> f64 {
         self.whole_us.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Microseconds that this process computed for each request, in all its threads.
+    pub fn cpu_us(&self) -> f64 {
+        micros(self.computed) / self.whole_us.len() as f64
     }
 
     /// Milliseconds within which this share of the responses had ended.
@@ -66,20 +74,19 @@ impl Load {
     /// Sends the load. An answer that is not the expected one is an error.
     pub async fn send(self) -> anyhow::Result<Outcome> {
         ensure!(self.address.ip().is_loopback(), "a load is only sent to this machine");
-        let start = Instant::now();
+        let (start, computed) = (Instant::now(), cpu_time());
         let each = self.requests / self.connections;
         let tasks: Vec<_> = (0..self.connections)
             .map(|index| tokio::spawn(self.clone().send_over_one(self.first + index * each, each)))
             .collect();
-        let mut outcome =
-            Outcome { elapsed: Duration::ZERO, first_byte_us: Vec::new(), whole_us: Vec::new() };
+        let (mut first_byte_us, mut whole_us) = (Vec::new(), Vec::new());
         for task in tasks {
             let times = tokio::time::timeout(LOAD_MAX, task).await.context("the load took too long")???;
-            outcome.first_byte_us.extend(times.iter().map(|(first, _)| micros(*first)));
-            outcome.whole_us.extend(times.iter().map(|(_, whole)| micros(*whole)));
+            first_byte_us.extend(times.iter().map(|(first, _)| micros(*first)));
+            whole_us.extend(times.iter().map(|(_, whole)| micros(*whole)));
         }
-        outcome.elapsed = start.elapsed();
-        Ok(outcome)
+        let computed = cpu_time().saturating_sub(computed);
+        Ok(Outcome { elapsed: start.elapsed(), computed, first_byte_us, whole_us })
     }
 
     async fn send_over_one(self, first: usize, count: usize) -> anyhow::Result<Vec<(Duration, Duration)>> {

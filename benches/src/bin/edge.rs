@@ -1,10 +1,14 @@
 //! What the edge answers from its cache in a second, and what it adds to an answer of the origin.
+//!
+//! Three peers are measured in the same rounds: a component that does next to nothing in the same runtime, once as a
+//! hello world and once with bodies of the same size, and a bare server that has every answer ready. What the first two
+//! take is the floor that the runtime and the component's kit set; what is above it is the edge's own.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use adlib_benches::canned_origin::CannedOrigin;
+use adlib_benches::canned_origin::{self, CannedOrigin};
 use adlib_benches::load::{Load, Outcome, RequestText};
 use adlib_benches::machine;
 use adlib_benches::median::median;
@@ -15,6 +19,8 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 
 const SECRET: &str = "a secret of the measurements, 32 bytes or more";
+/// What the head of a cache hit holds.
+const HIT: &str = "adlib; hit";
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo dev bench edge", about = "Measure the edge's cache hits and what it adds to a miss")]
@@ -22,6 +28,9 @@ struct Arguments {
     /// The component
     #[arg(long, env = "ADLIB_EDGE_COMPONENT", value_name = "FILE")]
     component: PathBuf,
+    /// The component that does next to nothing
+    #[arg(long, env = "ADLIB_HELLO_COMPONENT", value_name = "FILE")]
+    hello: PathBuf,
     /// Connections at once for the hits a second
     #[arg(long, value_name = "N", default_value_t = 16)]
     connections: usize,
@@ -47,19 +56,29 @@ async fn main() -> anyhow::Result<()> {
     let origin = CannedOrigin::start().await?;
     let key = ApiKey::generate(Kind::Test, [7; 16]);
     let folder = tempfile::tempdir()?;
-    let edge = start(&arguments.component, &origin, &key, folder.path()).await?;
+    let edge = start_edge(&arguments.component, &origin, &key, folder.path()).await?;
+    let hello = start_hello(&arguments.hello).await?;
+    let places = Places { edge: edge.address(), hello: hello.address(), origin: origin.address() };
     println!("edge/host on {}, the load on them too; key-value store in SQLite", machine::description());
     let mut rounds = Vec::new();
     for round in 0..arguments.rounds {
         eprintln!("round {} of {}", round + 1, arguments.rounds);
-        rounds.push(Round::measure(&arguments, edge.address(), origin.address(), &key, round).await?);
+        rounds.push(Round::measure(&arguments, &places, &key, round).await?);
     }
     report(&rounds);
     edge.shutdown().await;
+    hello.shutdown().await;
     Ok(())
 }
 
-async fn start(
+async fn start_hello(component: &Path) -> anyhow::Result<RunningHost> {
+    let mut config = HostConfig::new(concat!(env!("CARGO_MANIFEST_DIR"), "/hello/spin.toml"));
+    config.component = Some(component.to_owned());
+    config.compile_cache = user_compile_cache();
+    Host::start(config).await.context("cannot start the component that does next to nothing")
+}
+
+async fn start_edge(
     component: &Path,
     origin: &CannedOrigin,
     key: &ApiKey,
@@ -80,11 +99,21 @@ async fn start(
     Host::start(config).await.context("cannot start the edge")
 }
 
+/// Where the servers are.
+struct Places {
+    edge: SocketAddr,
+    hello: SocketAddr,
+    origin: SocketAddr,
+}
+
 /// What one round measured.
 struct Round {
     hits: Outcome,
-    one_at_a_time: Outcome,
-    ceiling: Outcome,
+    hello: Outcome,
+    bodies: Outcome,
+    bare: Outcome,
+    hits_alone: Outcome,
+    bodies_alone: Outcome,
     misses: Outcome,
     direct: Outcome,
 }
@@ -92,49 +121,56 @@ struct Round {
 impl Round {
     async fn measure(
         arguments: &Arguments,
-        edge: SocketAddr,
-        origin: SocketAddr,
+        places: &Places,
         key: &ApiKey,
         round: usize,
     ) -> anyhow::Result<Self> {
-        let request = requests(key);
-        let load = |address, connections, requests, first, expected| {
-            Load { address, connections, requests, first, request: Arc::clone(&request), expected }.send()
+        let &Places { edge, hello, origin } = places;
+        let copies = requests("/v1/copy", key);
+        // The first brief again and again.
+        let copy = repeated(&copies);
+        let body = repeated(&requests(&format!("/{}", canned_origin::COPY.len()), key));
+        let greeting: Arc<RequestText> = Arc::new(|_| b"GET /5 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec());
+        let send = |address, connections, requests, first, request: &Arc<RequestText>, expected| {
+            Load { address, connections, requests, first, request: Arc::clone(request), expected }.send()
         };
+        let (many, count, alone) = (arguments.connections, arguments.hits, arguments.misses);
         // Every round has seeds of its own, so that none is known before.
-        let seed = 1 + round * arguments.misses;
-        let same: Arc<RequestText> = {
-            let request = Arc::clone(&request);
-            Arc::new(move |_| request(0))
-        };
-        let hit = |address, connections, requests, expected| {
-            Load { address, connections, requests, first: 0, request: Arc::clone(&same), expected }.send()
-        };
+        let seed = 1 + round * alone;
         // The first one fills the cache, in the first round.
-        hit(edge, 1, 1, "").await?;
+        send(edge, 1, 1, 0, &copy, "").await?;
         Ok(Self {
-            hits: hit(edge, arguments.connections, arguments.hits, "adlib; hit").await?,
-            one_at_a_time: hit(edge, 1, arguments.misses, "adlib; hit").await?,
-            ceiling: hit(origin, arguments.connections, arguments.hits, "").await?,
-            misses: load(edge, 1, arguments.misses, seed, "fwd=uri-miss").await?,
-            direct: load(origin, 1, arguments.misses, seed, "").await?,
+            hits: send(edge, many, count, 0, &copy, HIT).await?,
+            hello: send(hello, many, count, 0, &greeting, "").await?,
+            bodies: send(hello, many, count, 0, &body, "").await?,
+            bare: send(origin, many, count, 0, &copy, "").await?,
+            hits_alone: send(edge, 1, alone, 0, &copy, HIT).await?,
+            bodies_alone: send(hello, 1, alone, 0, &body, "").await?,
+            misses: send(edge, 1, alone, seed, &copies, "fwd=uri-miss").await?,
+            direct: send(origin, 1, alone, seed, &copies, "").await?,
         })
     }
 }
 
 /// Requests for a copy; the number is the seed, so that equal numbers have equal answers.
-fn requests(key: &ApiKey) -> Arc<RequestText> {
-    let key = key.expose().to_owned();
+fn requests(path: &str, key: &ApiKey) -> Arc<RequestText> {
+    let (path, key) = (path.to_owned(), key.expose().to_owned());
     Arc::new(move |number| {
         let body = format!(
             r#"{{"channel":"push","seed":{number},"product":{{"name":"Juniper","description":"A bread knife made in Sheffield that stays sharp for ten years"}}}}"#
         );
         format!(
-            "POST /v1/copy HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         )
         .into_bytes()
     })
+}
+
+/// The first of the requests for every number.
+fn repeated(requests: &Arc<RequestText>) -> Arc<RequestText> {
+    let request = requests(0);
+    Arc::new(move |_| request.clone())
 }
 
 fn report(rounds: &[Round]) {
@@ -143,22 +179,37 @@ fn report(rounds: &[Round]) {
         let times =
             [0.5, 0.99].map(|share| format!("{:.2}", middle(&|round| outcome(round).whole_ms(share))));
         let speed = format!("{:.0}", middle(&|round| outcome(round).per_second()));
-        [&[name.to_owned(), speed][..], &times].concat()
+        let computed = format!("{:.0}", middle(&|round| outcome(round).cpu_us()));
+        [&[name.to_owned(), speed][..], &times, &[computed]].concat()
     };
     println!("Medians of {} rounds\n", rounds.len());
     let rows = [
         row("hits, many connections", &|round| &round.hits),
-        row("hits, one connection", &|round| &round.one_at_a_time),
-        row("bare server, many connections", &|round| &round.ceiling),
+        row("hello world, many connections", &|round| &round.hello),
+        row("bodies of the same size, many connections", &|round| &round.bodies),
+        row("bare server, many connections", &|round| &round.bare),
+        row("hits, one connection", &|round| &round.hits_alone),
+        row("bodies of the same size, one connection", &|round| &round.bodies_alone),
         row("misses, one connection", &|round| &round.misses),
         row("bare server, one connection", &|round| &round.direct),
     ];
-    print!("{}", table::markdown(&["", "requests/s", "p50 ms", "p99 ms"], &rows));
-    let added = |share: f64| {
-        middle(&|round| round.misses.first_byte_ms(share))
-            - middle(&|round| round.direct.first_byte_ms(share))
+    print!(
+        "{}",
+        table::markdown(&["", "requests/s", "p50 ms", "p99 ms", "CPU µs each, load included"], &rows)
+    );
+    let share = |peer: &dyn Fn(&Round) -> &Outcome| {
+        middle(&|round| round.hits.per_second() / peer(round).per_second())
     };
-    println!("\nAdded to a miss until the first byte: p50 {:.2} ms, p99 {:.2} ms", added(0.5), added(0.99));
-    let ratio = middle(&|round| round.hits.per_second() / round.ceiling.per_second());
-    println!("Hits, as a share of a bare server's answers of the same kind: {ratio:.2}");
+    let (hello, bare) = (share(&|round| &round.hello), share(&|round| &round.bare));
+    println!("\nHits a second, as a share of a hello world's {hello:.2}, of a bare server's {bare:.2}");
+    let above =
+        |peer: &dyn Fn(&Round) -> &Outcome| middle(&|round| round.hits.cpu_us() - peer(round).cpu_us());
+    let (runtime, own) =
+        (above(&|round| &round.bare) - above(&|round| &round.bodies), above(&|round| &round.bodies));
+    println!(
+        "CPU of a hit above a bare server's answer: {runtime:.0} µs of the runtime, {own:.0} µs of the edge"
+    );
+    let added =
+        |share: f64| middle(&|round| round.misses.first_byte_ms(share) - round.direct.first_byte_ms(share));
+    println!("Added to a miss until the first byte: p50 {:.2} ms, p99 {:.2} ms", added(0.5), added(0.99));
 }

@@ -13,14 +13,21 @@ use crate::workspace::Workspace;
 /// The variables that name the model and the component, to tests and measurements alike.
 const MODEL: &str = "ADLIB_MODEL";
 const COMPONENT: &str = "ADLIB_EDGE_COMPONENT";
+/// The variable that names the component that the edge is measured against.
+const HELLO: &str = "ADLIB_HELLO_COMPONENT";
 
 /// Fetches and builds what the measurement needs, then runs it with optimisation.
 pub(crate) fn run(workspace: &Workspace, options: &Bench) -> Result<(), Error> {
     let mut cargo = workspace.cargo();
     match options.what {
-        Measurement::Edge if env::var_os(COMPONENT).is_none() => {
+        Measurement::Edge => {
             toolchain::ensure_wasm_target()?;
-            cargo.env(COMPONENT, component::build(workspace)?);
+            if env::var_os(COMPONENT).is_none() {
+                cargo.env(COMPONENT, component::build(workspace)?);
+            }
+            if env::var_os(HELLO).is_none() {
+                cargo.env(HELLO, component::build_hello(workspace)?);
+            }
         }
         Measurement::Copy | Measurement::Engine if env::var_os(MODEL).is_none() => {
             cargo.env(MODEL, model::fetch()?);

@@ -1,4 +1,4 @@
-//! The edge component, compiled to where spin.toml expects it.
+//! The components, compiled to where their manifests expect them.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,14 +8,20 @@ use crate::error::Error;
 use crate::toolchain::WASM_TARGET;
 use crate::workspace::Workspace;
 
-const PACKAGE: &str = "adlib-edge";
-const FILE: &str = "adlib_edge.wasm";
-
-/// Builds the component and returns its path.
+/// Builds the edge and returns its path.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
-    let built = artifact::build(workspace, &["--release", "--package", PACKAGE, "--target", WASM_TARGET])?
-        .named(FILE)?;
-    let expected = workspace.root().join("target").join(WASM_TARGET).join("release").join(FILE);
+    build_one(workspace, "adlib-edge", "adlib_edge.wasm")
+}
+
+/// Builds the component that the edge is measured against.
+pub(crate) fn build_hello(workspace: &Workspace) -> Result<PathBuf, Error> {
+    build_one(workspace, "adlib-benches-hello", "adlib_benches_hello.wasm")
+}
+
+fn build_one(workspace: &Workspace, package: &str, file: &str) -> Result<PathBuf, Error> {
+    let built = artifact::build(workspace, &["--release", "--package", package, "--target", WASM_TARGET])?
+        .named(file)?;
+    let expected = workspace.root().join("target").join(WASM_TARGET).join("release").join(file);
     if built != expected {
         // Cargo builds elsewhere, for example because of CARGO_TARGET_DIR; the manifest names one place.
         let folder = expected.parent().expect("a file lies in a folder");

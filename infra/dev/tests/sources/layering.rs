@@ -96,7 +96,7 @@ const STACK: [&[&str]; 8] = [
 const LEAVES: [&str; 5] = ["settings", "telemetry", "model::config", "model::quantize", "model::tensors"];
 
 /// The project's packages, and those of its packages that each may use.
-const PACKAGES: [(&str, &[&str]); 8] = [
+const PACKAGES: [(&str, &[&str]); 9] = [
     ("adlib-shared", &[]),
     ("adlib-edge", &["adlib-shared"]),
     ("adlib-edge-host", &["adlib-shared"]),
@@ -104,6 +104,7 @@ const PACKAGES: [(&str, &[&str]); 8] = [
     ("adlib-origin", &["adlib-shared"]),
     ("adlib-dev", &["adlib-shared"]),
     ("adlib-tests", &["adlib-shared", "adlib-origin", "adlib-edge-host"]),
+    ("adlib-benches-hello", &[]),
     ("adlib-benches", &["adlib-shared", "adlib-origin", "adlib-edge-host", "adlib-tests"]),
 ];
 
