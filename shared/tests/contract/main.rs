@@ -10,6 +10,7 @@ mod check;
 mod check_request;
 mod count;
 mod event;
+mod keyed_hash;
 mod pairs;
 mod problem;
 mod rate;
