@@ -5,6 +5,7 @@ mod greeting;
 mod key;
 mod origin;
 mod port;
+mod programs;
 
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::toolchain;
 use crate::workspace::Workspace;
 use edge::Host;
 use key::DevelopmentKey;
+use programs::Programs;
 
 /// From the origin's start to its being ready; a large model on a slow disk takes its time.
 const ORIGIN_READY_MAX: Duration = Duration::from_mins(5);
@@ -42,18 +44,18 @@ pub(crate) fn run(workspace: &Workspace, options: &Up) -> Result<(), Error> {
         None => model::fetch()?,
     };
     println!("      {}", model.display());
-    steps.next("building the origin (the first time takes some minutes)");
-    let origin_program = origin::build(workspace)?;
     steps.next("building the edge");
     toolchain::ensure_wasm_target()?;
     component::build(workspace)?;
-    let host = Host::prepare(workspace, runtime)?;
+    steps.next("building what runs it, and the origin (the first time takes some minutes)");
+    let programs = Programs::prepare(workspace, runtime)?;
+    let host = Host { runtime, program: programs.host };
     let key = DevelopmentKey::of(&state)?;
 
     let interrupt = Interrupt::install()?;
     steps.next("starting the origin");
     let url = format!("http://127.0.0.1:{}", options.origin_port);
-    let mut origin = Service::start(origin::launch(workspace, options, &state, &origin_program, &model)?)?;
+    let mut origin = Service::start(origin::launch(workspace, options, &state, &programs.origin, &model)?)?;
     wait(&mut origin, &url, ORIGIN_READY_MAX, &interrupt)?;
     steps.next("starting the edge");
     let url = format!("http://127.0.0.1:{}", options.edge_port);

@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::arguments::{Runtime, Up};
-use crate::artifact;
 use crate::error::Error;
-use crate::program;
 use crate::service::Launch;
 use crate::state::State;
 use crate::up::key::DevelopmentKey;
@@ -19,23 +17,11 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// What runs the component.
 pub(super) struct Host {
-    runtime: Runtime,
-    program: PathBuf,
+    pub(super) runtime: Runtime,
+    pub(super) program: PathBuf,
 }
 
 impl Host {
-    /// Finds Spin, or builds the project's own host.
-    pub(super) fn prepare(workspace: &Workspace, runtime: Runtime) -> Result<Self, Error> {
-        let program = match runtime {
-            Runtime::Spin => program::on_path("spin").ok_or(Error::NoSpin)?,
-            Runtime::Embedded => {
-                let arguments = ["--release", "--package", "adlib-edge-host", "--bin", "edge-host"];
-                artifact::build(workspace, &arguments)?.named("edge-host")?
-            }
-        };
-        Ok(Self { runtime, program })
-    }
-
     pub(super) fn launch<'a>(
         &'a self,
         workspace: &'a Workspace,

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::arguments::Up;
-use crate::artifact;
 use crate::error::Error;
 use crate::service::Launch;
 use crate::state::State;
@@ -13,11 +12,6 @@ use crate::workspace::Workspace;
 
 /// The origin finishes what runs, for 30 seconds at most, before it ends.
 const GRACE: Duration = Duration::from_secs(35);
-
-pub(super) fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
-    artifact::build(workspace, &["--release", "--package", "adlib-origin", "--bin", "origin"])?
-        .named("origin")
-}
 
 /// The model a person named: a path of theirs, which the origin gets as an absolute one, or a name on the hub.
 /// The origin looks closer; what cannot be either is told here, before anything is built.
