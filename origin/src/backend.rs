@@ -2,8 +2,7 @@
 
 pub mod batch;
 pub mod cpu;
-#[cfg(test)]
-pub(crate) mod cuda;
+pub mod cuda;
 mod rope;
 pub mod sampling;
 
@@ -28,6 +27,8 @@ pub trait Backend: Send {
 
     /// What it is, for logs: device, instructions, threads.
     fn name(&self) -> String;
+    /// The way it computes, in a word: with the same weights, backends of the same arithmetic choose the same tokens.
+    fn arithmetic(&self) -> &'static str;
     /// Takes over a weight matrix.
     fn matrix(&self, matrix: Matrix) -> Result<Self::Matrix, BackendError>;
     /// Takes over a vector.

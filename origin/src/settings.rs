@@ -1,6 +1,7 @@
 //! Configuration in three stages: what was given (file, environment, flags), what it means once validated, and
 //! what follows from it. All of it happens before a port is bound.
 
+pub mod device;
 pub mod error;
 pub mod flags;
 pub mod logs;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use adlib_shared::limits::VARIANTS_MAX;
 
 use crate::model::quantize::Quantize;
+use device::{DEVICES, Device};
 use error::SettingsError;
 use logs::LogSettings;
 use model_source::ModelSource;
@@ -68,6 +70,8 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EngineSettings {
+    /// Where the model runs.
+    pub device: Device,
     /// Threads of the CPU backend.
     pub threads: usize,
     /// Tokens of one sequence at most; the model's own limit applies too.
@@ -144,7 +148,10 @@ impl EngineSettings {
             raw.refuse("kv_tokens", &tokens.to_string(), &allowed);
         }
         let quantize = raw.parsed("quantize", "int8 or int4", |text| text.parse().ok());
+        let device = raw.parsed("device", DEVICES, |text| text.parse().ok());
         Self {
+            // Not `auto` as long as the kernels have run in the simulator alone.
+            device: device.unwrap_or(Device::Cpu),
             threads,
             context_max,
             kv: kv_tokens.map_or(KvSize::MemoryShare(share), KvSize::Tokens),

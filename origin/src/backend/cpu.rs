@@ -250,6 +250,10 @@ impl Backend for Cpu {
         format!("cpu ({}, {} threads)", self.isa, self.pool.threads())
     }
 
+    fn arithmetic(&self) -> &'static str {
+        "cpu"
+    }
+
     fn matrix(&self, matrix: Matrix) -> Result<PackedMatrix, BackendError> {
         super::check_matrix(&matrix)?;
         PackedMatrix::pack(&matrix, &self.arena)

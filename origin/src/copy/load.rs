@@ -11,8 +11,10 @@ use super::card::TEMPLATE_REVISION;
 use super::prompt::PromptStyle;
 use super::vocabulary::Vocabulary;
 use super::{BRANCHES_MAX, Copywriter};
+use crate::backend::Backend;
 use crate::backend::batch::BLOCK_TOKENS;
 use crate::backend::cpu::Cpu;
+use crate::backend::cuda::{Cuda, Gpu, GpuAbsence};
 use crate::engine::Handle;
 use crate::engine::limits::EngineLimits;
 use crate::model::checkpoint::Checkpoint;
@@ -20,6 +22,7 @@ use crate::model::config::ModelConfig;
 use crate::model::hub::{self, HubError};
 use crate::model::llama::{KV_BLOCKS_MAX, KvLimits, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX};
 use crate::model::load_error::LoadError;
+use crate::settings::device::Device;
 use crate::settings::memory::memory_bytes;
 use crate::settings::model_source::ModelSource;
 use crate::settings::{EngineSettings, KvSize, Settings};
@@ -44,6 +47,9 @@ pub enum WriterError {
     /// Its shape, or memory for it.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The GPU that was asked for.
+    #[error(transparent)]
+    Gpu(#[from] GpuAbsence),
     /// The KV cache does not hold one context.
     #[error(
         "{available} bytes are left for the KV cache and one context of {context} tokens takes {needed}; lower context_max or raise max_memory_usage"
@@ -68,8 +74,39 @@ pub fn load(settings: &Settings) -> Result<LoadedWriter, WriterError> {
         ModelSource::Hub(repository) => hub::fetch(repository)?,
     };
     let checkpoint = Checkpoint::open(&path, &settings.adapters)?.quantized(settings.engine.quantize);
-    let limits = limits(&settings.engine, checkpoint.config(), checkpoint.weight_bytes())?;
-    let model = load_model(&checkpoint, &settings.engine, limits)?;
+    if let Some(gpu) = gpu(settings.engine.device)? {
+        let memory = gpu.memory_bytes();
+        return start(settings, &checkpoint, gpu, memory);
+    }
+    let threads = NonZeroUsize::new(settings.engine.threads).unwrap_or(NonZeroUsize::MIN);
+    start(settings, &checkpoint, Cpu::new(threads), memory_bytes())
+}
+
+/// The GPU, where one is wanted and can be used.
+fn gpu(device: Device) -> Result<Option<Cuda<Gpu>>, WriterError> {
+    match device {
+        Device::Cpu => Ok(None),
+        Device::Cuda(ordinal) => Ok(Some(Cuda::open(ordinal)?)),
+        Device::Auto => match Cuda::open(0) {
+            Ok(cuda) => Ok(Some(cuda)),
+            Err(reason) => {
+                tracing::info!(%reason, "no GPU is used; the model runs on the CPU");
+                Ok(None)
+            }
+        },
+    }
+}
+
+/// Starts an engine on a backend that has this much memory.
+fn start<B: Backend + 'static>(
+    settings: &Settings,
+    checkpoint: &Checkpoint,
+    backend: B,
+    memory: u64,
+) -> Result<LoadedWriter, WriterError> {
+    let arithmetic = backend.arithmetic();
+    let limits = limits(&settings.engine, checkpoint.config(), checkpoint.weight_bytes(), memory)?;
+    let model = load_model(backend, checkpoint, limits)?;
     tracing::info!(
         model = checkpoint.id(),
         backend = model.backend_name(),
@@ -80,7 +117,7 @@ pub fn load(settings: &Settings) -> Result<LoadedWriter, WriterError> {
     let style = style(&settings.adapters);
     let info = ModelInfo::new(
         checkpoint.id(),
-        fingerprint(&checkpoint, limits, style)?,
+        fingerprint(checkpoint, limits, style, arithmetic)?,
         checkpoint.languages().to_vec(),
         limits.tokens_max(),
     );
@@ -88,19 +125,18 @@ pub fn load(settings: &Settings) -> Result<LoadedWriter, WriterError> {
     Ok(LoadedWriter { writer: Copywriter::new(handle, vocabulary, style, info), engine })
 }
 
-fn load_model(
+fn load_model<B: Backend>(
+    backend: B,
     checkpoint: &Checkpoint,
-    settings: &EngineSettings,
     limits: EngineLimits,
-) -> Result<Llama<Cpu>, WriterError> {
+) -> Result<Llama<B>, WriterError> {
     let tensors = ModelTensors {
         embedding: checkpoint.embedding()?,
         layer: |index| checkpoint.layer(index).map_err(WriterError::from),
         final_norm: checkpoint.final_norm()?,
         head: checkpoint.head()?,
     };
-    let cpu = Cpu::new(NonZeroUsize::new(settings.threads).unwrap_or(NonZeroUsize::MIN));
-    Llama::from_tensors(cpu, checkpoint.config().clone(), tensors, KvLimits { blocks: limits.blocks })
+    Llama::from_tensors(backend, checkpoint.config().clone(), tensors, KvLimits { blocks: limits.blocks })
 }
 
 /// The engine's limits: what was asked for, within what the model and the memory allow.
@@ -108,6 +144,7 @@ fn limits(
     settings: &EngineSettings,
     config: &ModelConfig,
     weights: u64,
+    memory: u64,
 ) -> Result<EngineLimits, WriterError> {
     let context_max = settings.context_max.min(config.context_max);
     let block_bytes = (BLOCK_TOKENS * config.layers * 2 * config.kv_width() * size_of::<half::f16>()) as u64;
@@ -115,7 +152,7 @@ fn limits(
     let blocks = match settings.kv {
         KvSize::Tokens(tokens) => tokens / BLOCK_TOKENS,
         KvSize::MemoryShare(share) => {
-            let available = ((memory_bytes() as f64 * share) as u64).saturating_sub(weights);
+            let available = ((memory as f64 * share) as u64).saturating_sub(weights);
             let needed = context_max.div_ceil(BLOCK_TOKENS) as u64 * block_bytes;
             if available < needed {
                 return Err(WriterError::Memory { available, context: context_max, needed });
@@ -142,11 +179,12 @@ fn fingerprint(
     checkpoint: &Checkpoint,
     limits: EngineLimits,
     style: PromptStyle,
+    arithmetic: &str,
 ) -> Result<String, LoadError> {
     use sha2::{Digest, Sha256};
     let weights = checkpoint.fingerprint()?;
     let engine = format!(
-        "{weights} template {TEMPLATE_REVISION} style {style:?} branches {BRANCHES_MAX} of {} engine {}",
+        "{weights} template {TEMPLATE_REVISION} style {style:?} branches {BRANCHES_MAX} of {} on {arithmetic} engine {}",
         limits.sequences_max,
         env!("CARGO_PKG_VERSION")
     );

@@ -15,11 +15,12 @@ use super::error::{SettingsError, WrongSetting};
 use super::flags::Flags;
 
 /// Every setting there is, as files name them.
-pub const NAMES: [&str; 21] = [
+pub const NAMES: [&str; 22] = [
     "listen",
     "model",
     "adapter",
     "no_adapter",
+    "device",
     "threads",
     "context_max",
     "kv_tokens",

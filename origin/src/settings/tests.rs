@@ -3,6 +3,7 @@
 use adlib_shared::signature::Secret;
 use clap::Parser;
 
+use super::device::Device;
 use super::flags::Cli;
 use super::model_source::{DEFAULT_MODEL, ModelSource};
 use super::raw::{Environment, NAMES, Raw};
@@ -89,6 +90,8 @@ fn a_wrong_setting_names_itself_its_value_its_source_and_what_is_allowed() {
         ("ADLIB_MAX_MEMORY_USAGE", "1.5", &["max_memory_usage", "from 0.05 to 0.95"]),
         ("ADLIB_MAX_MEMORY_USAGE", "NaN", &["max_memory_usage"]),
         ("ADLIB_QUANTIZE", "int2", &["quantize", "\"int2\"", "int8 or int4"]),
+        ("ADLIB_DEVICE", "gpu", &["device", "\"gpu\"", "auto, cpu, cuda or cuda:N"]),
+        ("ADLIB_DEVICE", "cuda:-1", &["device", "\"cuda:-1\""]),
         ("ADLIB_LISTEN", "nowhere", &["listen", "127.0.0.1:8080"]),
         ("ADLIB_LOG_FORMAT", "xml", &["log_format", "json or pretty"]),
         ("ADLIB_LOG_FILTER", "a=b=c", &["log_filter", "directives"]),
@@ -117,6 +120,15 @@ fn limits_are_taken_at_the_limit() {
     for (name, value) in edges {
         Given::new().variable(name, value).read(&[]).unwrap();
     }
+}
+
+#[test]
+fn a_device_is_chosen_by_name() {
+    let device = |name| Given::new().variable("ADLIB_DEVICE", name).read(&[]).unwrap().engine.device;
+    assert_eq!(["auto", "cpu", "cuda"].map(device), [Device::Auto, Device::Cpu, Device::Cuda(0)]);
+    assert_eq!(device("cuda:3"), Device::Cuda(3));
+    assert_eq!(Given::new().read(&["--device", "auto"]).unwrap().engine.device, Device::Auto);
+    assert_eq!(Given::new().read(&[]).unwrap().engine.device, Device::Cpu);
 }
 
 #[test]

@@ -31,13 +31,26 @@ impl Arguments {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// A letter for each: `p` a pointer, `i` 32 bits of an integer, `f` a float.
+    #[cfg(test)]
     pub(crate) fn layout(&self) -> &str {
         &self.layout
+    }
+
+    /// Each argument's bytes.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let mut end = 0_usize;
+        self.layout.chars().map(move |letter| {
+            let size = if letter == 'p' { 8 } else { 4 };
+            let start = end.next_multiple_of(size);
+            end = start + size;
+            &self.bytes[start..end]
+        })
     }
 
     fn with(mut self, letter: char, value: &[u8]) -> Self {
@@ -52,6 +65,8 @@ impl Arguments {
 fn arguments_lie_at_multiples_of_their_size() {
     let arguments = Arguments::new().int(1).pointer(2).float(1.0).int(3);
     assert_eq!(arguments.layout(), "ipfi");
+    let each: Vec<_> = arguments.each().collect();
+    assert_eq!(each, [&[1, 0, 0, 0][..], &[2, 0, 0, 0, 0, 0, 0, 0], &[0, 0, 128, 63], &[3, 0, 0, 0]]);
     assert_eq!(
         arguments.bytes(),
         [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 3, 0, 0, 0]

@@ -10,7 +10,7 @@ use std::ptr;
 
 /// Options of every compilation beside the architecture. Without contraction a sum has the same bits in every kernel; the
 /// assembler's report says what each kernel takes.
-const OPTIONS: [&CStr; 3] = [c"--std=c++17", c"--fmad=false", c"--ptxas-options=-v"];
+pub(crate) const OPTIONS: [&CStr; 3] = [c"--std=c++17", c"--fmad=false", c"--ptxas-options=-v"];
 
 /// `nvrtcProgram`: a handle of the library's.
 type Handle = *mut c_void;
@@ -39,12 +39,12 @@ pub(crate) struct Compiled {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum NvrtcError {
     /// A library that cannot be loaded.
-    #[error("cannot load the CUDA compiler {path}", path = path.display())]
+    #[error("cannot load the CUDA compiler {path} ({reason})", path = path.display())]
     Library {
         /// Where it should be.
         path: PathBuf,
-        /// The loader's reason.
-        source: libloading::Error,
+        /// The loader's words.
+        reason: String,
     },
     /// A function that failed.
     #[error("{function} failed with {status} ({reason}): {log}")]
@@ -105,7 +105,10 @@ struct Program<'a> {
 impl Nvrtc {
     /// Loads the library (`libnvrtc.so.13` or its like).
     pub(crate) fn open(path: &Path) -> Result<Self, NvrtcError> {
-        let missing = |source| NvrtcError::Library { path: path.to_owned(), source };
+        let missing = |error: libloading::Error| NvrtcError::Library {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
         // SAFETY: the library's initialisers are those of NVIDIA's compiler, which ask for nothing of their process.
         let library = unsafe { Library::new(path) }.map_err(missing)?;
         // SAFETY: each type is the one that `nvrtc.h` declares for that name, unchanged since CUDA 11.1; the library stays

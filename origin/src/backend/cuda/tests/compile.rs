@@ -1,17 +1,13 @@
 //! The gate of the device's compiler: every kernel becomes machine code for every architecture that the project ships,
 //! spills nothing, and keeps within its budget of registers and shared memory.
 
+use crate::backend::cuda::cubins;
 use crate::backend::cuda::nvrtc::Nvrtc;
 use crate::backend::cuda::sources::{HEADERS, KERNELS};
-use std::env;
-use std::path::PathBuf;
 use std::thread;
 
 /// A100, L4 and the cards of the Ada generation, H100 with its own instructions.
 const ARCHITECTURES: [&str; 3] = ["sm_80", "sm_89", "sm_90a"];
-
-/// The variable that names the compiler's library.
-const NVRTC: &str = "ADLIB_NVRTC";
 
 /// What kernels whose names begin so may take, the first match counting.
 struct Budget {
@@ -95,16 +91,7 @@ fn faults(usage: &Usage) -> Vec<String> {
 }
 
 fn compiler() -> Nvrtc {
-    let cached = || {
-        let cache = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let cache = cache.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")));
-        Some(cache?.join("adlib/nvrtc/libnvrtc.so.13"))
-    };
-    let path = env::var_os(NVRTC).map(PathBuf::from).or_else(cached).expect("a home folder");
-    Nvrtc::open(&path).unwrap_or_else(|error| {
-        let source = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        panic!("{error}: {source}; `cargo dev test` fetches it, or {NVRTC} names it")
-    })
+    cubins::compiler().unwrap_or_else(|error| panic!("{error}; `cargo dev test` fetches it"))
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use super::device::wave;
 use super::normalise::normalise;
 use super::product::product;
+use crate::backend::cuda::operations::{PRODUCT_KERNELS, Then};
 use crate::backend::cuda::simulator::{Checks, KernelMutation, SCHEDULES, Simulator};
-use crate::backend::cuda::{PRODUCT_KERNELS, Then};
 use crate::model::tensors::Matrix;
 use crate::model::tensors::random::WeightFormat;
 

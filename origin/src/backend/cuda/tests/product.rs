@@ -3,10 +3,11 @@
 use super::device::{everywhere, get, put, wave};
 use super::embed::FORMATS;
 use crate::backend::Backend;
+use crate::backend::cuda::Cuda;
 use crate::backend::cuda::driver::{Driver, DriverError};
+use crate::backend::cuda::operations::{PRODUCT_KERNELS, Part, ProductKernel, Then};
 use crate::backend::cuda::simulator::{Checks, Simulator};
 use crate::backend::cuda::weights::Operand;
-use crate::backend::cuda::{Cuda, PRODUCT_KERNELS, Part, ProductKernel, Then};
 use crate::model::tensors::Matrix;
 use crate::model::tensors::random::WeightFormat;
 use half::{bf16, f16};
