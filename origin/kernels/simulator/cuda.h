@@ -128,6 +128,11 @@ inline uint32_t __float_as_uint(float value) {
   memcpy(&bits, &value, 4);
   return bits;
 }
+inline double __longlong_as_double(int64_t bits) {
+  double value;
+  memcpy(&value, &bits, 8);
+  return value;
+}
 inline int __popc(uint32_t bits) { return __builtin_popcount(bits); }
 // Each nibble of the selector names the byte of (a, b) that comes to its place.
 inline uint32_t __byte_perm(uint32_t a, uint32_t b, uint32_t selector) {

@@ -16,6 +16,7 @@ mod operations;
 mod packed;
 mod plan;
 mod room;
+mod sampling;
 #[cfg(test)]
 mod simulator;
 mod sources;
@@ -29,8 +30,7 @@ pub use gpu::GpuAbsence;
 pub(crate) use simulator::{Checks, KernelMutation, Simulator};
 
 use super::batch::Batch;
-use super::cpu::{Exponentials, Isa};
-use super::sampling::{Sampled, Sampler};
+use super::sampling::Sampled;
 use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm};
 use crate::model::tensors::Matrix;
 use cache::Cache;
@@ -38,6 +38,7 @@ use driver::{Driver, DriverError};
 use operations::{Part, Then};
 use plan::Plan;
 use room::{Buffer, Room};
+use sampling::DeviceSampler;
 use weights::{DeviceMatrix, DeviceVector};
 
 /// A device and what a step keeps on it.
@@ -50,8 +51,7 @@ pub(crate) struct Cuda<D: Driver> {
     parts: Room<D>,
     /// The step's first failure, after which its operations do nothing.
     failure: Option<DriverError>,
-    isa: Isa,
-    sampler: Sampler,
+    sampler: DeviceSampler<D>,
 }
 
 impl Cuda<Gpu> {
@@ -75,8 +75,7 @@ impl<D: Driver> Cuda<D> {
             operand: Room::default(),
             parts: Room::default(),
             failure: None,
-            isa: Isa::best(),
-            sampler: Sampler::default(),
+            sampler: DeviceSampler::default(),
         }
     }
 
@@ -199,11 +198,7 @@ impl<D: Driver> Backend for Cuda<D> {
     }
 
     fn sample(&mut self, logits: &Buffer<D>, batch: &Batch<'_>) -> Result<Vec<Sampled>, BackendError> {
-        let values = logits.values(&self.driver)?;
-        let isa = self.isa;
-        let exp = |x: &[f32], shift, scale, to: &mut [f32]| isa.run(Exponentials { x, shift, scale, to });
-        let rows = values.chunks_exact(logits.width).zip(batch.samples);
-        Ok(rows.map(|(logits, row)| self.sampler.sample(logits, row, &exp)).collect())
+        Ok(self.sampler.sample(&self.driver, logits, batch)?)
     }
 
     fn read(&self, buffer: &Buffer<D>) -> Result<Vec<f32>, BackendError> {

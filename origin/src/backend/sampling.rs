@@ -5,6 +5,7 @@ mod sampler;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use sampler::penalises;
 pub use sampler::{Exponentials, Sampler};
 
 /// How the next token is chosen from its logits. Filters apply in the order: mask, penalties, temperature, top-k,

@@ -9,13 +9,14 @@ macro_rules! file {
 }
 
 /// Files of kernels, each compiled by itself.
-pub(crate) const KERNELS: [SourceFile; 6] = [
+pub(crate) const KERNELS: [SourceFile; 7] = [
     file!("attend.cu"),
     file!("embed.cu"),
     file!("normalise.cu"),
     file!("product_few.cu"),
     file!("product_many.cu"),
     file!("rotate.cu"),
+    file!("sample.cu"),
 ];
 
 /// What they include.

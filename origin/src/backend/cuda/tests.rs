@@ -10,3 +10,4 @@ mod memory;
 mod normalise;
 mod planted;
 mod product;
+mod sampling;

@@ -195,7 +195,7 @@ fn apply_mask(logits: &mut [f32], mask: &[u32]) {
 }
 
 /// Whether any penalty is on.
-fn penalises(params: &SampleParams) -> bool {
+pub(crate) fn penalises(params: &SampleParams) -> bool {
     let neutral = SampleParams::default();
     params.repetition_penalty.to_bits() != neutral.repetition_penalty.to_bits()
         || params.frequency_penalty != 0.0

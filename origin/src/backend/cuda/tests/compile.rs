@@ -18,7 +18,7 @@ struct Budget {
     shared: u32,
 }
 
-const BUDGETS: [Budget; 11] = [
+const BUDGETS: [Budget; 12] = [
     // One warp: 8 blocks for the widest heads, whose sums are most of it.
     Budget { kernels: "attend_128", registers: 248, shared: 0 },
     Budget { kernels: "attend_96", registers: 184, shared: 0 },
@@ -29,6 +29,8 @@ const BUDGETS: [Budget; 11] = [
     Budget { kernels: "product_few_", registers: 80, shared: 16 << 10 },
     // 128 threads for 64 rows.
     Budget { kernels: "product_many_", registers: 128, shared: 16 << 10 },
+    // 256 threads, a block a row: few blocks, so registers are no concern.
+    Budget { kernels: "sample", registers: 72, shared: 1152 },
     Budget { kernels: "rotate", registers: 72, shared: 0 },
     // 128 threads: 12 blocks.
     Budget { kernels: "embed_", registers: 40, shared: 0 },
