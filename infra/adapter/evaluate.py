@@ -46,7 +46,7 @@ def judged(brief, text, ended):
         "novelty": novelty(asked, written),
         "invented": sorted(invented_numbers(asked, written)),
         "repeats": repeats(written),
-"unfinished": not ended or any(DANGLING.search(text) or text[-1:] in ",;:-–" for _, text in items(copy)),
+        "unfinished": not ended or any(DANGLING.search(text) or text[-1:] in ",;:-–" for _, text in items(copy)),
     }
     return copy, wrong, measures
 
