@@ -34,11 +34,15 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            return Poll::Ready(frame);
+        match Pin::new(&mut this.body).poll_frame(cx) {
+            // An instance whose time is over is dropped, and its streams then end as if they were whole.
+            Poll::Ready(None) if Instant::now() >= this.deadline => {}
+            Poll::Ready(frame) => return Poll::Ready(frame),
+            Poll::Pending => {
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(this.deadline)));
+                ready!(timer.as_mut().poll(cx));
+            }
         }
-        let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(this.deadline)));
-        ready!(timer.as_mut().poll(cx));
         tracing::warn!("a response was cut off: its request's time is over");
         Poll::Ready(Some(Err(Error::ConnectionWriteTimeout)))
     }
@@ -49,5 +53,23 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::{BodyExt, Empty};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_ends_with_its_requests_time_was_cut() {
+        let empty = || Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let later = Instant::now() + Duration::from_mins(1);
+        assert!(ResponseBody::new(empty(), None, later).frame().await.is_none());
+        let frame = ResponseBody::new(empty(), None, Instant::now()).frame().await;
+        assert!(matches!(frame, Some(Err(_))), "{frame:?}");
     }
 }
