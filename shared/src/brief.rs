@@ -102,7 +102,7 @@ impl Brief {
 
     /// The longest text that the field may hold: what this brief says, else the channel's hard limit.
     pub fn limit_hard(&self, field: &Field) -> Option<usize> {
-        self.limits.get(field.name).copied().or(field.limit_hard)
+        field.limit_hard_under(&self.limits)
     }
 
     /// Every text of the brief that copy may draw its facts from, in the order of the fields. What the brand does not

@@ -2,6 +2,8 @@
 
 mod table;
 
+use std::collections::BTreeMap;
+
 use serde::{Serialize, Serializer};
 
 pub use self::table::CHANNELS;
@@ -45,6 +47,11 @@ impl Field {
     /// Whether the field holds at most one text, and so travels as a string.
     pub const fn is_single(&self) -> bool {
         self.count_max == 1
+    }
+
+    /// The hard limit where a brief's own limits, by field, go before the channel's.
+    pub(crate) fn limit_hard_under(&self, limits: &BTreeMap<&'static str, usize>) -> Option<usize> {
+        limits.get(self.name).copied().or(self.limit_hard)
     }
 
     /// The limit that a brief may tighten and that a text is planned for: the hard one, or the recommended one.

@@ -91,7 +91,7 @@ pub struct Scorer {
 impl Scorer {
     /// Collects the words and facts of the brief.
     pub fn new(brief: &Brief) -> Self {
-        let english = brief.language.primary() == "en";
+        let english = brief.language.is_english();
         Self { source: Source::of(brief), claims: english.then(|| Claims::of(brief)), english }
     }
 
@@ -122,7 +122,7 @@ impl Scorer {
     /// The claims of one text that the brief does not bear out, an entry each. None are found where the copy is not
     /// English.
     pub fn doubts(&self, text: &str) -> Vec<Doubt> {
-        self.claims.as_ref().map_or_else(Vec::new, |claims| claims.doubts(text))
+        self.claims.as_ref().map_or_else(Vec::new, |claims| claims.doubts(&self.source, text))
     }
 
     /// How much one text claims and how much of that stands in the brief, weighted in the same way.

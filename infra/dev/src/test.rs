@@ -39,7 +39,6 @@ pub(crate) fn run(workspace: &Workspace, options: &Test) -> Result<(), Error> {
     steps.next("building the edge component");
     toolchain::ensure_wasm_target()?;
     let component = component::build(workspace)?;
-    // Cargo builds a package's programs for that package's own tests alone; this one others start too.
     // Everything, so that the programs are there which a part of the tests, chosen on the command line, starts.
     steps.next("building the tests");
     command::run(workspace.cargo().args(["test", "--workspace", "--no-run", "--quiet"]))?;

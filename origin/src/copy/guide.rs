@@ -11,7 +11,7 @@ use adlib_shared::text;
 use tokio::sync::mpsc;
 
 use super::finished::Finished;
-use super::judge::{Draft, Judge, Verdict, trim_unfinished};
+use super::judge::{Accepted, Draft, Judge, Verdict, trim_unfinished};
 use super::plan::Line;
 use super::stretch::{Bounds, End, Stretch};
 use super::vocabulary::{Mask, Vocabulary};
@@ -152,14 +152,19 @@ impl LineGuide {
 
     /// The best branch of this attempt.
     fn best(&self) -> Choice {
+        let accepted = self.accepted();
         (0..self.branches.len())
-            .map(|branch| self.chosen(&self.branches[branch], branch))
+            .map(|branch| self.chosen(&self.branches[branch], branch, &accepted))
             .max_by(|a, b| a.verdict.value().total_cmp(&b.verdict.value()))
             .expect("a guide has branches")
     }
 
+    fn accepted(&self) -> Accepted {
+        self.assignment.judge.accepted(display(self.line(), &self.accepted))
+    }
+
     /// What it means to go on with a stretch that a branch wrote.
-    fn chosen(&self, stretch: &Stretch, branch: usize) -> Choice {
+    fn chosen(&self, stretch: &Stretch, branch: usize, accepted: &Accepted) -> Choice {
         let line = self.line();
         let written = stretch.text();
         let mut spelled = format!("{}{written}", self.accepted);
@@ -170,7 +175,7 @@ impl LineGuide {
                 spelled.truncate(self.accepted.len());
             } else {
                 let space = spelled.len() - spelled.trim_start().len();
-                let english = self.assignment.judge.brief().language.primary() == "en";
+                let english = self.assignment.judge.brief().language.is_english();
                 let fits = line.field.unit.truncate_at_word(&spelled[space..], line.limit);
                 spelled.truncate(space + trim_unfinished(fits, english).len());
                 cut = true;
@@ -187,7 +192,7 @@ impl LineGuide {
             lines: &self.assignment.lines,
             before: &self.finished,
             text: &display(line, &spelled),
-            accepted: &display(line, &self.accepted),
+            accepted,
             ends_line,
             cut,
         };
@@ -207,7 +212,7 @@ impl LineGuide {
     fn ending(&self) -> Choice {
         let mut nothing = Stretch::default();
         nothing.end = Some(End::Line);
-        Choice { branch: None, ..self.chosen(&nothing, 0) }
+        Choice { branch: None, ..self.chosen(&nothing, 0, &self.accepted()) }
     }
 
     /// Whether the line is good as far as it is accepted.

@@ -36,18 +36,25 @@ pub struct Draft<'a> {
     pub before: &'a Finished,
     /// This line's text so far.
     pub text: &'a str,
-    /// What of it was accepted before and cannot be changed any more.
-    pub accepted: &'a str,
+    /// What of it was accepted before.
+    pub accepted: &'a Accepted,
     /// Whether the line ends here.
     pub ends_line: bool,
     /// Whether it was cut at its limit.
     pub cut: bool,
 }
 
+/// What of a line was accepted and cannot be changed any more; judged once for all branches that go on from it.
+#[derive(Debug, Default)]
+pub struct Accepted {
+    text: String,
+    doubts: f32,
+}
+
 impl Draft<'_> {
     /// What the stretch adds to the line.
     fn news(&self) -> &str {
-        self.text.strip_prefix(self.accepted).unwrap_or(self.text)
+        self.text.strip_prefix(&self.accepted.text).unwrap_or(self.text)
     }
 }
 
@@ -104,6 +111,16 @@ impl Judge {
         &self.scorer
     }
 
+    /// The accepted part of a line, to judge what goes on from it.
+    pub fn accepted(&self, text: String) -> Accepted {
+        Accepted { doubts: self.doubts(&text), text }
+    }
+
+    /// What the doubtful claims of a text cost.
+    fn doubts(&self, text: &str) -> f32 {
+        self.scorer.doubts(text).into_iter().map(cost_of_doubt).sum()
+    }
+
     /// Judges a draft; `likelihood` is the mean log-probability of its new tokens.
     pub fn judge(&self, draft: &Draft<'_>, likelihood: f32) -> Verdict {
         let line = &draft.lines[draft.before.len()];
@@ -131,8 +148,7 @@ impl Judge {
             faults += COST_TERM_MISSING;
         }
         // An earlier stretch's doubts are no fault of this one.
-        let doubts = |text| self.scorer.doubts(text).into_iter().map(cost_of_doubt).sum::<f32>();
-        faults + (doubts(draft.text) - doubts(draft.accepted)).max(0.0)
+        faults + (self.doubts(draft.text) - draft.accepted.doubts).max(0.0)
     }
 
     /// The first of the line's required terms that stands neither in the lines before nor in its folded text.

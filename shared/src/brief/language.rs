@@ -54,6 +54,11 @@ impl Language {
         self.0.split('-').next().unwrap_or(&self.0)
     }
 
+    /// Whether it is English, of whatever region.
+    pub fn is_english(&self) -> bool {
+        self.primary() == "en"
+    }
+
     /// Whether one of the declared languages has the same primary subtag; `*` declares every language.
     pub fn is_declared(&self, declared: &[&str]) -> bool {
         declared.iter().any(|tag| {

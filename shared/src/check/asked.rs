@@ -15,11 +15,11 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(brief: &Brief) -> Self {
-        Self { limits: brief.limits.clone(), english: brief.language.primary() == "en" }
+        Self { limits: brief.limits.clone(), english: brief.language.is_english() }
     }
 
     /// The longest text that the field may hold: what the brief says, else the channel's hard limit.
     pub(super) fn limit_hard(&self, field: &Field) -> Option<usize> {
-        self.limits.get(field.name).copied().or(field.limit_hard)
+        field.limit_hard_under(&self.limits)
     }
 }

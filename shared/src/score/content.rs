@@ -86,13 +86,18 @@ impl Source {
                 }
                 let stem = stem(&folded);
                 let is_name = names.contains(word);
-                let stated = self.stems.contains(&stem) || self.states_spelled(&folded);
+                let stated = self.holds(&stem) || self.states_spelled(&folded);
                 if stated || is_name || !is_copy_word(&folded, &stem) {
                     count(stated, if is_name { CLAIM_WEIGHT } else { 1.0 });
                 }
             }
         }
         support
+    }
+
+    /// Whether the brief holds a word of this stem.
+    pub(super) fn holds(&self, stem: &str) -> bool {
+        self.stems.contains(stem)
     }
 
     /// Whether the word is a number that the brief states in digits.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use super::content::{self, lettered, stem};
+use super::content::{self, Source, lettered, stem};
 use crate::brief::Brief;
 use crate::check::numbers;
 use crate::text;
@@ -36,8 +36,8 @@ pub enum Doubt {
 pub(super) struct Claims {
     /// Every word as it is written.
     written: BTreeSet<String>,
-    /// Stems of all words, and of what stands behind numbers.
-    stems: BTreeSet<String>,
+    /// Stems of what stands behind numbers: "46cm" is one word.
+    counted: BTreeSet<String>,
     /// Names, folded.
     names: BTreeSet<String>,
     /// Stems of what is denied.
@@ -46,31 +46,30 @@ pub(super) struct Claims {
 
 impl Claims {
     pub(super) fn of(brief: &Brief) -> Self {
-        let (mut written, mut stems) = (BTreeSet::new(), BTreeSet::new());
+        let (mut written, mut things) = (BTreeSet::new(), BTreeSet::new());
         let (mut names, mut denied) = (BTreeSet::new(), BTreeSet::new());
         names.extend(text::words(&brief.product.name).map(text::fold));
         for source in brief.sources() {
             let words: Vec<(usize, &str)> = lettered(source).collect();
             names.extend(content::names(source, &words).into_iter().map(text::fold));
             written.extend(words.iter().map(|(_, word)| (*word).to_owned()));
-            stems.extend(text::words(&text::fold(source)).map(stem));
-            stems.extend(counted(source).iter().map(|thing| stem(thing)));
+            things.extend(counted(source).iter().map(|thing| stem(thing)));
             denied.extend(denials(source).into_iter().flatten());
         }
         names
             .retain(|name| name.chars().count() >= NAME_LETTERS_MIN && name.chars().all(char::is_alphabetic));
-        Self { written, stems, names, denied }
+        Self { written, counted: things, names, denied }
     }
 
-    /// The doubtful claims of a text, one entry each, in the order of [`Doubt`].
-    pub(super) fn doubts(&self, text: &str) -> Vec<Doubt> {
+    /// The doubtful claims of a text, one entry each, in the order of [`Doubt`]; `source` is the same brief's.
+    pub(super) fn doubts(&self, source: &Source, text: &str) -> Vec<Doubt> {
         let words: Vec<(usize, &str)> = lettered(text).collect();
         let is_tag = |at: usize| text[..at].ends_with(['#', '@']);
         let names = content::names(text, &words);
         let mut doubts = Vec::new();
         for &(_, word) in words.iter().filter(|(at, word)| !is_tag(*at) && !word.contains('.')) {
             let folded = text::fold(word);
-            if content::is_function_word(&folded) || self.stems.contains(&stem(&folded)) {
+            if content::is_function_word(&folded) || self.holds(source, &stem(&folded)) {
                 if has_inner_capital(word) && !self.written.contains(word) {
                     doubts.push(Doubt::GarbledName);
                 }
@@ -80,7 +79,7 @@ impl Claims {
                 doubts.push(Doubt::Name);
             }
         }
-        let unknown = |thing: &&String| !self.speaks_of(thing);
+        let unknown = |thing: &&String| !self.speaks_of(source, thing);
         doubts.extend(counted(text).iter().filter(unknown).map(|_| Doubt::Quantity));
         let new = |denied: &&Vec<String>| !denied.iter().any(|stem| self.denied.contains(stem));
         doubts.extend(denials(text).iter().filter(new).map(|_| Doubt::Negation));
@@ -88,11 +87,13 @@ impl Claims {
         doubts
     }
 
-    fn speaks_of(&self, folded: &str) -> bool {
+    fn holds(&self, source: &Source, stem: &str) -> bool {
+        source.holds(stem) || self.counted.contains(stem)
+    }
+
+    fn speaks_of(&self, source: &Source, folded: &str) -> bool {
         let stem = stem(folded);
-        content::is_function_word(folded)
-            || self.stems.contains(&stem)
-            || content::is_copy_word(folded, &stem)
+        content::is_function_word(folded) || self.holds(source, &stem) || content::is_copy_word(folded, &stem)
     }
 }
 

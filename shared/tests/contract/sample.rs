@@ -37,6 +37,14 @@ pub(crate) fn brief(body: &Value) -> Brief {
     parse(body).unwrap_or_else(|problem| panic!("{body}: {problem:?}"))
 }
 
+/// A brief for a channel, or nothing where the channel takes no such description.
+pub(crate) fn brief_for(channel: &Channel, description: &str) -> Option<Brief> {
+    let mut body = smallest();
+    set(&mut body, "/channel", json!(channel.id));
+    set(&mut body, "/product/description", json!(format!("x{description}")));
+    parse(&body).ok()
+}
+
 /// Texts by field.
 pub(crate) fn fields(texts: Value) -> Fields {
     serde_json::from_value(texts).unwrap()

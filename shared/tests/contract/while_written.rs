@@ -7,10 +7,8 @@ use adlib_shared::copy::Fields;
 use adlib_shared::score::{Scorer, Trigrams, repetition};
 use adlib_shared::text;
 use proptest::prelude::*;
-use serde_json::json;
 
 use crate::pairs;
-use crate::sample::{set, smallest};
 
 /// The texts of a copy in the channel's order, each with its field.
 fn texts<'f>(channel: &'static Channel, fields: &'f Fields) -> Vec<(&'static Field, &'f str)> {
@@ -89,10 +87,7 @@ proptest! {
         description in "\\PC{1,40}|[0-9.,:'$€% a-c]{1,40}",
     ) {
         let channel = &CHANNELS[channel];
-        let mut body = smallest();
-        set(&mut body, "/channel", json!(channel.id));
-        set(&mut body, "/product/description", json!(format!("x{description}")));
-        let Ok(brief) = crate::sample::parse(&body) else { return Ok(()) };
+        let Some(brief) = crate::sample::brief_for(channel, &description) else { return Ok(()) };
         let texts: Vec<_> = texts.iter().enumerate().map(|(at, text)| {
             (&channel.fields[at * channel.fields.len() / texts.len()], text.as_str())
         }).collect();

@@ -30,6 +30,11 @@ pub(crate) trait Driver: Send {
     fn launch(&self, kernel: &str, shape: Shape, arguments: &Arguments) -> Result<(), DriverError>;
 }
 
+/// Panics where a range does not lie in a piece of memory: no caller may ask for one.
+pub(super) fn check_range(offset: usize, bytes: usize, size: usize) {
+    assert!(offset.checked_add(bytes).is_some_and(|end| end <= size), "{bytes} bytes at {offset} of {size}");
+}
+
 /// How many threads run a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {

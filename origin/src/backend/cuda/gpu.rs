@@ -3,7 +3,7 @@
 
 use super::arguments::Arguments;
 use super::cubins;
-use super::driver::{Driver, DriverError, Shape};
+use super::driver::{Driver, DriverError, Shape, check_range};
 use cudarc::driver::result::{self, DriverError as Failure};
 use cudarc::driver::{CudaContext, CudaStream, sys};
 use std::cell::RefCell;
@@ -184,12 +184,7 @@ impl Driver for Gpu {
     }
 
     fn write(&self, memory: &GpuMemory, offset: usize, bytes: &[u8]) -> Result<(), DriverError> {
-        assert!(
-            offset + bytes.len() <= memory.bytes,
-            "{} bytes at {offset} of {}",
-            bytes.len(),
-            memory.bytes
-        );
+        check_range(offset, bytes.len(), memory.bytes);
         let (to, stream) = (memory.address + offset as u64, self.stream.cu_stream());
         // SAFETY: the range lies in memory that is alive, as asserted; from pageable memory the driver has taken the bytes
         // before it returns; the stream orders the copy with the launches around it.
@@ -201,7 +196,7 @@ impl Driver for Gpu {
 
     fn read(&self, memory: &GpuMemory, offset: usize, bytes: &mut [u8]) -> Result<(), DriverError> {
         let count = bytes.len();
-        assert!(offset + count <= memory.bytes, "{count} bytes at {offset} of {}", memory.bytes);
+        check_range(offset, count, memory.bytes);
         let (from, stream) = (memory.address + offset as u64, self.stream.cu_stream());
         // SAFETY: the range lies in memory that is alive, as asserted; the stream is waited for while the bytes are borrowed.
         self.bound(
@@ -222,7 +217,7 @@ impl Driver for Gpu {
     }
 
     fn copy(&self, memory: &GpuMemory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError> {
-        assert!(from.max(to) + bytes <= memory.bytes, "{bytes} bytes at {from} and {to} of {}", memory.bytes);
+        check_range(from.max(to), bytes, memory.bytes);
         let address = |offset: usize| memory.address + offset as u64;
         // SAFETY: both ranges lie in memory that is alive, as asserted; the stream orders the copy.
         self.bound(

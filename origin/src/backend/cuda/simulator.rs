@@ -7,7 +7,7 @@ mod compile;
 mod link;
 
 use super::arguments::Arguments;
-use super::driver::{Driver, DriverError, Shape};
+use super::driver::{Driver, DriverError, Shape, check_range};
 use compile::Mutation;
 use link::Link;
 use std::fmt::Write;
@@ -83,23 +83,13 @@ impl Driver for Simulator {
     }
 
     fn write(&self, memory: &Memory, offset: usize, bytes: &[u8]) -> Result<(), DriverError> {
-        assert!(
-            offset + bytes.len() <= memory.bytes,
-            "{} bytes at {offset} of {}",
-            bytes.len(),
-            memory.bytes
-        );
+        check_range(offset, bytes.len(), memory.bytes);
         let written = lock(&self.link).write(memory.address + offset as u64, bytes);
         written.map_err(self.failed(format!("writing {} bytes", bytes.len())))
     }
 
     fn read(&self, memory: &Memory, offset: usize, bytes: &mut [u8]) -> Result<(), DriverError> {
-        assert!(
-            offset + bytes.len() <= memory.bytes,
-            "{} bytes at {offset} of {}",
-            bytes.len(),
-            memory.bytes
-        );
+        check_range(offset, bytes.len(), memory.bytes);
         let count = bytes.len();
         let read = lock(&self.link).read(memory.address + offset as u64, bytes);
         read.map_err(self.failed(format!("reading {count} bytes")))
@@ -111,7 +101,7 @@ impl Driver for Simulator {
     }
 
     fn copy(&self, memory: &Memory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError> {
-        assert!(from.max(to) + bytes <= memory.bytes, "{bytes} bytes at {from} and {to} of {}", memory.bytes);
+        check_range(from.max(to), bytes, memory.bytes);
         let copied =
             lock(&self.link).copy(memory.address + to as u64, memory.address + from as u64, bytes as u64);
         copied.map_err(self.failed(format!("copying {bytes} bytes")))

@@ -89,12 +89,18 @@ fn the_quick_verdict_is_that_of_the_whole_check() {
         let Ok(lines) = plan::lines(&brief) else { continue };
         let judge = Judge::new(brief);
         for start in (0..TEXTS.len()).step_by(4) {
-            let mut before = Finished::default();
+            let (mut before, accepted) = (Finished::default(), Accepted::default());
             for (at, _) in lines.iter().enumerate() {
                 for text in TEXTS {
                     for (ends_line, cut) in [(false, false), (true, false), (true, true)] {
-                        let draft =
-                            Draft { lines: &lines, before: &before, text, accepted: "", ends_line, cut };
+                        let draft = Draft {
+                            lines: &lines,
+                            before: &before,
+                            text,
+                            accepted: &accepted,
+                            ends_line,
+                            cut,
+                        };
                         let (quick, slow) = (judge.judge(&draft, -1.5), slow(&judge, &draft, -1.5));
                         assert_eq!(quick, slow, "{}: line {at}: {text:?}", channel.id);
                         faulty += usize::from(!quick.is_clean());
@@ -112,9 +118,10 @@ fn of_stretch(accepted: &str, news: &str) -> Verdict {
     let brief = brief("product_description");
     let lines = plan::lines(&brief).expect("a plan");
     let before = Finished::default();
-    let text = format!("{accepted}{news}");
+    let (judge, text) = (Judge::new(brief), format!("{accepted}{news}"));
+    let accepted = &judge.accepted(accepted.to_owned());
     let draft = Draft { lines: &lines, before: &before, text: &text, accepted, ends_line: false, cut: false };
-    Judge::new(brief).judge(&draft, -1.5)
+    judge.judge(&draft, -1.5)
 }
 
 #[test]

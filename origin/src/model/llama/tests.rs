@@ -97,29 +97,52 @@ fn tolerance(format: WeightFormat) -> f64 {
     }
 }
 
+/// The tensors of a random model, to be run on a backend and by the reference.
+struct Weights {
+    config: ModelConfig,
+    embedding: Matrix,
+    layers: Vec<LayerTensors>,
+    final_norm: Vec<f32>,
+}
+
+impl Weights {
+    fn random(config: &ModelConfig, format: WeightFormat, change: impl Fn(&mut LayerTensors)) -> Self {
+        let layer = |index| {
+            let mut layer = random::layer(config, 1, format, index);
+            change(&mut layer);
+            layer
+        };
+        Self {
+            config: config.clone(),
+            embedding: random::embedding(config, 1, format),
+            layers: (0..config.layers).map(layer).collect(),
+            final_norm: vec![1.0; config.dim],
+        }
+    }
+
+    /// The reference's logits after each of the tokens.
+    fn reference(&self, tokens: &[u32]) -> Vec<Vec<f64>> {
+        reference::logits(&self.config, &self.embedding, &self.layers, &self.final_norm, tokens)
+    }
+
+    fn on<B: Backend>(&self, backend: B) -> Llama<B> {
+        let tensors = ModelTensors {
+            embedding: self.embedding.clone(),
+            layer: |index: usize| Ok::<_, ModelError>(self.layers[index].clone()),
+            final_norm: self.final_norm.clone(),
+            head: None,
+        };
+        Llama::from_tensors(backend, self.config.clone(), tensors, KvLimits { blocks: 80 }).expect("fits")
+    }
+}
+
 /// Compares a model with the reference, on every instruction set.
 fn agrees(config: &ModelConfig, format: WeightFormat, tokens: usize, change: impl Fn(&mut LayerTensors)) {
     let tokens = text(3, tokens);
-    let layer = |index| {
-        let mut layer = random::layer(config, 1, format, index);
-        change(&mut layer);
-        layer
-    };
-    let layers: Vec<_> = (0..config.layers).map(layer).collect();
-    let embedding = random::embedding(config, 1, format);
-    let final_norm = vec![1.0; config.dim];
-    let wanted = reference::logits(config, &embedding, &layers, &final_norm, &tokens);
+    let weights = Weights::random(config, format, change);
+    let wanted = weights.reference(&tokens);
     for isa in Isa::all() {
-        let source = |index: usize| Ok::<_, ModelError>(layers[index].clone());
-        let tensors = ModelTensors {
-            embedding: embedding.clone(),
-            layer: source,
-            final_norm: final_norm.clone(),
-            head: None,
-        };
-        let backend = cpu(isa, 2);
-        let mut model =
-            Llama::from_tensors(backend, config.clone(), tensors, KvLimits { blocks: 80 }).expect("fits");
+        let mut model = weights.on(cpu(isa, 2));
         let blocks: Vec<u32> = (0..32).map(|i| (i * 37 + 5) % 80).collect();
         let found = alone(&mut model, &tokens, 1000, &blocks);
         let error = error(&found, &wanted);

@@ -18,24 +18,9 @@ fn simulated(checks: Checks, config: &ModelConfig, format: WeightFormat) -> Llam
 /// Compares a model with the reference: a prompt in two chunks, then token by token.
 fn agrees(checks: Checks, config: &ModelConfig, format: WeightFormat, change: impl Fn(&mut LayerTensors)) {
     let tokens = text(3, 21);
-    let layer = |index| {
-        let mut layer = random::layer(config, 1, format, index);
-        change(&mut layer);
-        layer
-    };
-    let layers: Vec<_> = (0..config.layers).map(layer).collect();
-    let embedding = random::embedding(config, 1, format);
-    let final_norm = vec![1.0; config.dim];
-    let wanted = reference::logits(config, &embedding, &layers, &final_norm, &tokens);
-    let tensors = ModelTensors {
-        embedding,
-        layer: |index: usize| Ok::<_, ModelError>(layers[index].clone()),
-        final_norm,
-        head: None,
-    };
-    let backend = Cuda::new(Simulator::new(checks));
-    let mut model =
-        Llama::from_tensors(backend, config.clone(), tensors, KvLimits { blocks: 80 }).expect("fits");
+    let weights = Weights::random(config, format, change);
+    let wanted = weights.reference(&tokens);
+    let mut model = weights.on(Cuda::new(Simulator::new(checks)));
     let mut found = Vec::new();
     for (start, end) in [(0, 11), (11, 18), (18, 19), (19, 20), (20, 21)] {
         found.extend(run(&mut model, &[Part { tokens: &tokens[..end], start, blocks: &[5, 42] }]).remove(0));
