@@ -20,9 +20,9 @@ struct Params {
   uint32_t top_k;
   // A uniform number in [0, 1) as its 64 bits.
   uint32_t uniform[2];
-  // Pairs of a token and how often it was generated, and where they begin.
+  // Pairs of a token and how often it was generated, and where in the lists they begin.
   uint32_t seen, seen_first;
-  // Where the mask's words begin, or NO_MASK.
+  // Where in the lists the mask's words begin, or NO_MASK.
   uint32_t mask;
 };
 
@@ -140,6 +140,8 @@ __device__ __forceinline__ void mask(const Row& row, const uint32_t* words) {
 // Applies penalties to the tokens that were seen: pairs of a token and its count.
 __device__ __forceinline__ void penalise(const Row& row, const Params& params, const uint32_t* seen) {
   for (uint32_t i = threadIdx.x; i < params.seen; i += SAMPLE_THREADS) {
+    // What is no token of the vocabulary has no logit.
+    if (seen[2 * i] >= uint32_t(row.vocab)) continue;
     float& logit = row.adjusted[seen[2 * i]];
     float repeated = logit > 0 ? logit / params.repetition_penalty : logit * params.repetition_penalty;
     logit = repeated - params.frequency_penalty * float(seen[2 * i + 1]) - params.presence_penalty;
@@ -258,9 +260,9 @@ struct Found {
   double* sum;
 };
 
-__device__ __forceinline__ void sample_row(const Row& row, const Params& params, const uint32_t* seen,
-                                           const uint32_t* words, Shared& shared, const Found& found) {
-  mask(row, params.mask == NO_MASK ? nullptr : words + params.mask);
+__device__ __forceinline__ void sample_row(const Row& row, const Params& params, const uint32_t* lists,
+                                           Shared& shared, const Found& found) {
+  mask(row, params.mask == NO_MASK ? nullptr : lists + params.mask);
   const Best raw = greatest(row, shared);
   if (raw.value == __uint_as_float(0xff800000)) {
     if (threadIdx.x == 0) {
@@ -277,7 +279,7 @@ __device__ __forceinline__ void sample_row(const Row& row, const Params& params,
   }
   Best best = raw;
   if (params.seen > 0) {
-    penalise(row, params, seen + 2 * params.seen_first);
+    penalise(row, params, lists + params.seen_first);
     best = greatest(row, shared);
   }
   int chosen = best.token;
@@ -306,17 +308,19 @@ __device__ __forceinline__ void sample_row(const Row& row, const Params& params,
   }
 }
 
-// Samples row blockIdx.x of logits (rows, vocab). params: (rows); seen and words: as the parameters point into them;
-// scratch as in Row, a row each, `sums_stride` and `ranked_stride` apart; what is found: (rows) each.
+// Samples row blockIdx.x of logits (rows, vocab). counts: how many rows of the step and of logits are there, the others being
+// padding; params: (rows); lists: as the parameters point into them; scratch as in Row, a row each, `sums_stride` and
+// `ranked_stride` apart; what is found: (rows) each.
 KERNEL(SAMPLE_THREADS)
-sample(const float* logits, const uint32_t* params, const uint32_t* seen, const uint32_t* words, float* adjusted,
+sample(const float* logits, const uint32_t* counts, const uint32_t* params, const uint32_t* lists, float* adjusted,
        float* weights, double* sums, uint64_t* ranked, uint32_t* tokens, float* token_logits, float* greatest_logits,
        double* weight_sums, int vocab, int sums_stride, int ranked_stride) {
   SHARED(Shared, shared, 1);
   const size_t index = blockIdx.x;
+  if (index >= counts[1]) return;
   const Row row = {logits + index * vocab, adjusted + index * vocab,      weights + index * vocab,
                    sums + index * sums_stride, ranked + index * ranked_stride, vocab};
   const Found found = {tokens + index, token_logits + index, greatest_logits + index, weight_sums + index};
-  sample_row(row, reinterpret_cast<const Params*>(params)[index], seen, words, *shared, found);
+  sample_row(row, reinterpret_cast<const Params*>(params)[index], lists, *shared, found);
 }
 REGISTER(sample, SAMPLE_THREADS)

@@ -6,7 +6,7 @@ pub mod cuda;
 mod rope;
 pub mod sampling;
 
-use crate::model::config::Rope;
+use crate::model::config::{ModelConfig, Rope};
 use crate::model::tensors::{GROUP, Matrix, MatrixData};
 use batch::Batch;
 use sampling::Sampled;
@@ -33,15 +33,19 @@ pub trait Backend: Send {
     fn matrix(&self, matrix: Matrix) -> Result<Self::Matrix, BackendError>;
     /// Takes over a vector.
     fn vector(&self, values: Vec<f32>) -> Result<Self::Vector, BackendError>;
-    /// Room for activation rows of `width` elements.
-    fn buffer(&self, width: usize) -> Result<Self::Buffer, BackendError>;
-    /// Room for keys and values.
-    fn cache(&self, shape: CacheShape) -> Result<Self::Cache, BackendError>;
+    /// Bytes that a model's steps take beside weights, buffers and cache.
+    fn step_bytes(&self, model: &ModelConfig, limits: StepLimits) -> u64;
+    /// Sets them aside, before any buffer and the cache are asked for.
+    fn reserve(&mut self, model: &ModelConfig, limits: StepLimits) -> Result<(), BackendError>;
+    /// Room for up to `rows` activation rows of `width` elements.
+    fn buffer(&self, rows: usize, width: usize) -> Result<Self::Buffer, BackendError>;
+    /// Room for the keys and values that the coming steps attend to.
+    fn cache(&mut self, shape: CacheShape) -> Result<Self::Cache, BackendError>;
 
-    /// Runs the operations of one step over `batch`. The sequence of operations is the same for every step of a
-    /// model, so a device may record it and replay it. After an operation that fails the others do nothing; its error
-    /// comes back from here.
-    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) -> Result<(), BackendError>;
+    /// Runs the operations of one step over `batch`, or begins to: a device may go on when this returns. The sequence of
+    /// operations is the same for every step of a model, so a device may record it, asking for it once more, and replay
+    /// it. After an operation that fails the others do nothing; its error comes back from here.
+    fn step(&mut self, batch: &Batch<'_>, operations: impl FnMut(&mut Self)) -> Result<(), BackendError>;
     /// `stream = table[token]` for each token.
     fn embed(&mut self, table: &Self::Matrix, stream: &mut Self::Buffer);
     /// From the residual stream to queries (written to `queries`, rotated) and to keys and values (rotated, written to
@@ -76,9 +80,12 @@ pub trait Backend: Send {
     );
 
     /// Chooses a token for each of the batch's sample rows.
-    fn sample(&mut self, logits: &Self::Buffer, batch: &Batch<'_>) -> Result<Vec<Sampled>, BackendError>;
-    /// The buffer's rows in host memory.
-    fn read(&self, buffer: &Self::Buffer) -> Result<Vec<f32>, BackendError>;
+    fn sample(&mut self, logits: &Self::Buffer, batch: &Batch<'_>);
+
+    /// Waits until the last step is over; the tokens that it chose.
+    fn collect(&mut self) -> Result<Vec<Sampled>, BackendError>;
+    /// The buffer's first rows in host memory.
+    fn read(&self, buffer: &Self::Buffer, rows: usize) -> Result<Vec<f32>, BackendError>;
     /// Copies one block's keys and values in every layer.
     fn copy_block(&mut self, cache: &mut Self::Cache, from: u32, to: u32) -> Result<(), BackendError>;
 }
@@ -112,6 +119,24 @@ pub struct GatedInput<B: Backend + ?Sized> {
     pub gate: B::Matrix,
     /// `(hidden, dim)`.
     pub up: B::Matrix,
+}
+
+/// The largest step of a model, by which devices set memory aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepLimits {
+    /// Tokens.
+    pub tokens: usize,
+    /// Sequences, and rows that are sampled from.
+    pub sequences: usize,
+    /// Positions that a sequence may reach, in tokens.
+    pub context: usize,
+}
+
+impl StepLimits {
+    /// Rows of activations: steps of a few tokens may be padded to their sequences.
+    pub fn rows_max(self) -> usize {
+        self.tokens.max(self.sequences)
+    }
 }
 
 /// The shape of a KV cache and of the attention over it.

@@ -4,11 +4,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use adlib_origin::backend::StepLimits;
 use adlib_origin::backend::batch::{BLOCK_TOKENS, Batch, SampleRow, SequenceSpan};
 use adlib_origin::backend::cpu::Cpu;
 use adlib_origin::backend::sampling::SampleParams;
 use adlib_origin::model::checkpoint::Checkpoint;
-use adlib_origin::model::llama::{KvLimits, Llama};
+use adlib_origin::model::llama::{Llama, ModelLimits};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -83,7 +84,9 @@ fn logits_of_the_default_model_agree_with_transformers() {
         .expect("the fixture is as its script writes it");
     let checkpoint = Checkpoint::open(default_model_path(), &[] as &[&str]).expect("the default model opens");
     let cpu = Cpu::new(NonZeroUsize::new(2).expect("two"));
-    let limits = KvLimits { blocks: BLOCKS as usize };
+    let context = BLOCKS as usize * BLOCK_TOKENS;
+    let step = StepLimits { tokens: context, sequences: 1, context };
+    let limits = ModelLimits { blocks: BLOCKS as usize, step };
     let mut model = Llama::load(cpu, &checkpoint, limits).expect("the default model loads");
     let mut choices = (0, 0, 0);
     for prompt in &fixture.prompts {

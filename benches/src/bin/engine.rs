@@ -9,11 +9,12 @@ use adlib_benches::machine;
 use adlib_benches::median::median;
 use adlib_benches::speed::{Shape, Speed};
 use adlib_benches::table;
+use adlib_origin::backend::StepLimits;
 use adlib_origin::backend::batch::{BLOCK_TOKENS, Batch, SampleRow, SequenceSpan};
 use adlib_origin::backend::cpu::Cpu;
 use adlib_origin::backend::sampling::SampleParams;
 use adlib_origin::model::checkpoint::Checkpoint;
-use adlib_origin::model::llama::{KvLimits, Llama, ModelTensors};
+use adlib_origin::model::llama::{Llama, ModelLimits, ModelTensors};
 use anyhow::{Context, ensure};
 use clap::Parser;
 
@@ -95,7 +96,10 @@ impl Adlib {
             head: checkpoint.head()?,
         };
         let blocks = shapes.iter().map(|shape| shape.sequences * blocks_of(*shape)).max().unwrap_or(1);
-        let limits = KvLimits { blocks };
+        let sequences = shapes.iter().map(|shape| shape.sequences).max().unwrap_or(1);
+        let context = shapes.iter().map(|shape| blocks_of(*shape) * BLOCK_TOKENS).max().unwrap_or(1);
+        let step = StepLimits { tokens: STEP_TOKENS.max(sequences), sequences, context };
+        let limits = ModelLimits { blocks, step };
         let model = Llama::from_tensors(Cpu::new(threads), checkpoint.config().clone(), tensors, limits)?;
         Ok(Self { model })
     }

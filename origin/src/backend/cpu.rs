@@ -28,7 +28,8 @@ pub use packed::PackedMatrix;
 use super::batch::Batch;
 use super::rope::RopeTable;
 use super::sampling::{Sampled, Sampler};
-use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm};
+use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm, StepLimits};
+use crate::model::config::ModelConfig;
 use crate::model::tensors::{GROUP, Matrix};
 use arena::Arena;
 use attention::Attention;
@@ -67,6 +68,8 @@ pub struct Cpu {
     /// Normalised rows of the current operation, and the same quantised.
     normed: Grid<f32>,
     groups: Groups,
+    /// What the last step chose.
+    sampled: Vec<Sampled>,
 }
 
 /// Activation rows.
@@ -88,6 +91,7 @@ impl Cpu {
             arena: Arena::default(),
             normed: Grid::default(),
             groups: Grid::default(),
+            sampled: Vec::new(),
         }
     }
 
@@ -263,11 +267,23 @@ impl Backend for Cpu {
         Ok(values)
     }
 
-    fn buffer(&self, width: usize) -> Result<Buffer, BackendError> {
+    fn step_bytes(&self, model: &ModelConfig, limits: StepLimits) -> u64 {
+        // The normalised rows, as they are and quantised.
+        let widest = model.dim.max(model.query_width()).max(model.hidden);
+        let groups = widest / GROUP * size_of::<quantised::Group>();
+        (limits.tokens * (model.dim * size_of::<f32>() + groups)) as u64
+    }
+
+    fn reserve(&mut self, _: &ModelConfig, _: StepLimits) -> Result<(), BackendError> {
+        // Memory that grows with the steps costs nothing before.
+        Ok(())
+    }
+
+    fn buffer(&self, _: usize, width: usize) -> Result<Buffer, BackendError> {
         Ok(Buffer(Grid::new(0, width)))
     }
 
-    fn cache(&self, shape: CacheShape) -> Result<Cache, BackendError> {
+    fn cache(&mut self, shape: CacheShape) -> Result<Cache, BackendError> {
         let (value, multiple) = (shape.head_dim, LANES);
         if value == 0 || !value.is_multiple_of(multiple) {
             return Err(BackendError::Multiple { what: "the width of a head", value, multiple });
@@ -275,7 +291,7 @@ impl Backend for Cpu {
         Cache::new(shape)
     }
 
-    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) -> Result<(), BackendError> {
+    fn step(&mut self, batch: &Batch<'_>, mut operations: impl FnMut(&mut Self)) -> Result<(), BackendError> {
         self.plan.set(batch);
         operations(self);
         Ok(())
@@ -353,7 +369,7 @@ impl Backend for Cpu {
         self.products(&[head], Then::Store, &mut logits.0);
     }
 
-    fn sample(&mut self, logits: &Buffer, batch: &Batch<'_>) -> Result<Vec<Sampled>, BackendError> {
+    fn sample(&mut self, logits: &Buffer, batch: &Batch<'_>) {
         let (isa, logits) = (self.isa, &logits.0);
         let chosen: Vec<OnceLock<Sampled>> = batch.samples.iter().map(|_| OnceLock::new()).collect();
         self.pool.run(chosen.len(), &|index| {
@@ -362,11 +378,15 @@ impl Backend for Cpu {
                 .with_borrow_mut(|sampler| sampler.sample(logits.row(index), &batch.samples[index], &exp));
             chosen[index].get_or_init(|| sampled);
         });
-        Ok(chosen.into_iter().filter_map(OnceLock::into_inner).collect())
+        self.sampled = chosen.into_iter().filter_map(OnceLock::into_inner).collect();
     }
 
-    fn read(&self, buffer: &Buffer) -> Result<Vec<f32>, BackendError> {
-        Ok(buffer.0.cells().to_vec())
+    fn collect(&mut self) -> Result<Vec<Sampled>, BackendError> {
+        Ok(std::mem::take(&mut self.sampled))
+    }
+
+    fn read(&self, buffer: &Buffer, rows: usize) -> Result<Vec<f32>, BackendError> {
+        Ok(buffer.0.cells()[..rows * buffer.0.width()].to_vec())
     }
 
     fn copy_block(&mut self, cache: &mut Cache, from: u32, to: u32) -> Result<(), BackendError> {

@@ -7,14 +7,17 @@
 //! multiply; sums are f32, in an order that depends on the matrix alone.
 
 mod arguments;
+mod bucket;
 mod cache;
 mod cubins;
 mod driver;
 mod gpu;
+mod graphs;
 mod nvrtc;
 mod operations;
 mod packed;
 mod plan;
+mod reservation;
 mod room;
 mod sampling;
 #[cfg(test)]
@@ -22,6 +25,7 @@ mod simulator;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod weights;
 
 pub(crate) use gpu::Gpu;
@@ -31,12 +35,16 @@ pub(crate) use simulator::{Checks, KernelMutation, Simulator};
 
 use super::batch::Batch;
 use super::sampling::Sampled;
-use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm};
+use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm, StepLimits};
+use crate::model::config::ModelConfig;
 use crate::model::tensors::Matrix;
+use bucket::Bucket;
 use cache::Cache;
 use driver::{Driver, DriverError};
+use graphs::{GRAPHS_MAX, Graphs};
 use operations::{Part, Then};
 use plan::Plan;
+use reservation::Reservation;
 use room::{Buffer, Room};
 use sampling::DeviceSampler;
 use weights::{DeviceMatrix, DeviceVector};
@@ -52,6 +60,10 @@ pub(crate) struct Cuda<D: Driver> {
     /// The step's first failure, after which its operations do nothing.
     failure: Option<DriverError>,
     sampler: DeviceSampler<D>,
+    /// Steps that were recorded; none where steps are launched kernel by kernel.
+    graphs: Option<Graphs<D::Graph>>,
+    /// Samples of the step that runs.
+    sampled: usize,
 }
 
 impl Cuda<Gpu> {
@@ -76,7 +88,69 @@ impl<D: Driver> Cuda<D> {
             parts: Room::default(),
             failure: None,
             sampler: DeviceSampler::default(),
+            graphs: Some(Graphs::up_to(GRAPHS_MAX)),
+            sampled: 0,
         }
+    }
+
+    /// The same, which launches every step kernel by kernel and pads none: what steps with graphs are compared with.
+    #[cfg(test)]
+    pub(crate) fn without_graphs(mut self) -> Self {
+        self.graphs = None;
+        self
+    }
+
+    /// How many steps were recorded.
+    #[cfg(test)]
+    pub(crate) fn recorded(&self) -> usize {
+        self.graphs.as_ref().map_or(0, Graphs::len)
+    }
+
+    /// Puts other memory in the place of the operands.
+    #[cfg(test)]
+    pub(crate) fn move_operand(&mut self) {
+        self.operand = Room::default();
+        self.operand.hold(&self.driver, 1 << 20).expect("memory");
+    }
+
+    /// Launches a step's operations.
+    fn launch(&mut self, operations: &mut impl FnMut(&mut Self)) -> Result<(), DriverError> {
+        self.failure = None;
+        operations(self);
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Runs a step: as it was recorded, where steps of its bucket were.
+    fn run(
+        &mut self,
+        bucket: Option<Bucket>,
+        operations: &mut impl FnMut(&mut Self),
+    ) -> Result<(), DriverError> {
+        let Some((bucket, graphs)) = bucket.zip(self.graphs.as_ref()) else {
+            return self.launch(operations);
+        };
+        if let Some(graph) = graphs.get(bucket) {
+            return self.driver.replay(graph);
+        }
+        let may_record = graphs.has_room();
+        // A bucket's first step is launched as any other, which loads its kernels; it is recorded while the device runs it.
+        self.launch(operations)?;
+        if may_record {
+            self.record(bucket, operations)?;
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, bucket: Bucket, operations: &mut impl FnMut(&mut Self)) -> Result<(), DriverError> {
+        self.driver.begin_recording()?;
+        let launched = self.launch(operations);
+        // Where a launch was refused the recording ends all the same.
+        let graph = self.driver.end_recording();
+        launched?;
+        if let Some(graphs) = &mut self.graphs {
+            graphs.insert(bucket, graph?);
+        }
+        Ok(())
     }
 
     /// Runs an operation unless one before it has failed.
@@ -110,18 +184,31 @@ impl<D: Driver> Backend for Cuda<D> {
         Ok(DeviceVector::new(&self.driver, &values)?)
     }
 
-    fn buffer(&self, width: usize) -> Result<Buffer<D>, BackendError> {
-        Ok(Buffer::new(width))
+    fn step_bytes(&self, model: &ModelConfig, limits: StepLimits) -> u64 {
+        Reservation::new(model, limits).bytes()
     }
 
-    fn cache(&self, shape: CacheShape) -> Result<Cache<D>, BackendError> {
-        Cache::new(&self.driver, shape)
+    fn reserve(&mut self, model: &ModelConfig, limits: StepLimits) -> Result<(), BackendError> {
+        if self.graphs.is_some() {
+            self.plan.pad_to(limits);
+        }
+        Ok(self.set_aside(Reservation::new(model, limits))?)
     }
 
-    fn step(&mut self, batch: &Batch<'_>, operations: impl FnOnce(&mut Self)) -> Result<(), BackendError> {
-        self.failure = self.plan.set(&self.driver, batch).err();
-        operations(self);
-        self.failure.take().map_or(Ok(()), |failure| Err(failure.into()))
+    fn buffer(&self, rows: usize, width: usize) -> Result<Buffer<D>, BackendError> {
+        Ok(Buffer::new(&self.driver, rows, width).map_err(|error| error.meant_for("activations"))?)
+    }
+
+    fn cache(&mut self, shape: CacheShape) -> Result<Cache<D>, BackendError> {
+        self.plan.attend_to(&shape);
+        Cache::new(&self.driver, shape, self.plan.spare_blocks())
+    }
+
+    fn step(&mut self, batch: &Batch<'_>, mut operations: impl FnMut(&mut Self)) -> Result<(), BackendError> {
+        self.sampled = batch.samples.len();
+        let bucket = self.plan.set(&self.driver, batch)?;
+        self.run(bucket, &mut operations)?;
+        Ok(self.sampler.fetch(&self.driver, self.plan.samples())?)
     }
 
     fn embed(&mut self, table: &DeviceMatrix<D>, stream: &mut Buffer<D>) {
@@ -197,12 +284,16 @@ impl<D: Driver> Backend for Cuda<D> {
         });
     }
 
-    fn sample(&mut self, logits: &Buffer<D>, batch: &Batch<'_>) -> Result<Vec<Sampled>, BackendError> {
-        Ok(self.sampler.sample(&self.driver, logits, batch)?)
+    fn sample(&mut self, logits: &Buffer<D>, _: &Batch<'_>) {
+        self.attempt(|cuda| cuda.sampler.sample(&cuda.driver, &cuda.plan, logits));
     }
 
-    fn read(&self, buffer: &Buffer<D>) -> Result<Vec<f32>, BackendError> {
-        Ok(buffer.values(&self.driver)?)
+    fn collect(&mut self) -> Result<Vec<Sampled>, BackendError> {
+        Ok(self.sampler.collect(&self.driver, self.plan.samples(), self.sampled)?)
+    }
+
+    fn read(&self, buffer: &Buffer<D>, rows: usize) -> Result<Vec<f32>, BackendError> {
+        Ok(buffer.values(&self.driver, rows)?)
     }
 
     fn copy_block(&mut self, cache: &mut Cache<D>, from: u32, to: u32) -> Result<(), BackendError> {

@@ -20,7 +20,7 @@ use crate::engine::limits::EngineLimits;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::ModelConfig;
 use crate::model::hub::{self, HubError};
-use crate::model::llama::{KV_BLOCKS_MAX, KvLimits, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX};
+use crate::model::llama::{KV_BLOCKS_MAX, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX};
 use crate::model::load_error::LoadError;
 use crate::settings::device::Device;
 use crate::settings::memory::memory_bytes;
@@ -136,7 +136,7 @@ fn load_model<B: Backend>(
         final_norm: checkpoint.final_norm()?,
         head: checkpoint.head()?,
     };
-    Llama::from_tensors(backend, checkpoint.config().clone(), tensors, KvLimits { blocks: limits.blocks })
+    Llama::from_tensors(backend, checkpoint.config().clone(), tensors, limits.model())
 }
 
 /// The engine's limits: what was asked for, within what the model and the memory allow.

@@ -1,6 +1,8 @@
 //! What bounds the engine. Every queue, batch and context has a number here.
 
+use crate::backend::StepLimits;
 use crate::backend::batch::BLOCK_TOKENS;
+use crate::model::llama::ModelLimits;
 
 /// The engine's limits, derived from the settings before the engine starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,5 +23,15 @@ impl EngineLimits {
     /// Tokens that one sequence may hold: bounded by the context, and by the KV cache if that is smaller.
     pub fn tokens_max(&self) -> usize {
         self.context_max.min(self.blocks * BLOCK_TOKENS)
+    }
+
+    /// What follows from them for the model.
+    pub fn model(&self) -> ModelLimits {
+        let step = StepLimits {
+            tokens: self.batch_tokens_max,
+            sequences: self.sequences_max,
+            context: self.context_max,
+        };
+        ModelLimits { blocks: self.blocks, step }
     }
 }

@@ -7,7 +7,6 @@ use super::*;
 use crate::backend::cpu::Cpu;
 use crate::backend::sampling::{SampleParams, Sampled};
 use crate::model::config::{ModelConfig, Rope, RopeScaling};
-use crate::model::llama::KvLimits;
 use crate::model::random::WeightFormat;
 
 const LIMITS: EngineLimits =
@@ -26,9 +25,8 @@ fn model(limits: EngineLimits) -> Llama<Cpu> {
         norm_epsilon: 1e-5,
         rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
     };
-    let kv = KvLimits { blocks: limits.blocks };
     let cpu = Cpu::new(std::num::NonZeroUsize::MIN);
-    Llama::from_random(cpu, config, 7, WeightFormat::Int8, kv).expect("a small model fits")
+    Llama::from_random(cpu, config, 7, WeightFormat::Int8, limits.model()).expect("a small model fits")
 }
 
 /// Samples stretches of a fixed length, keeps the likeliest branch of each, and notes what was chosen.

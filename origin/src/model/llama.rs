@@ -17,20 +17,35 @@ use super::random::{self, WeightFormat};
 use super::tensors::{LayerTensors, Matrix};
 use crate::backend::batch::{BLOCK_TOKENS, Batch};
 use crate::backend::sampling::Sampled;
-use crate::backend::{Backend, CacheShape, Norm};
+use crate::backend::{Backend, CacheShape, Norm, StepLimits};
 use layer::Layer;
 
 /// Tokens in one step, at most: what its activations may take up.
 pub const STEP_TOKENS_MAX: usize = 4096;
+
+/// Sequences of one step, and rows that are sampled from, at most.
+pub const STEP_SEQUENCES_MAX: usize = 4096;
 
 /// Blocks of the KV cache, at most (16 million tokens).
 pub const KV_BLOCKS_MAX: usize = 1 << 20;
 
 /// What a model may keep in memory beside its weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KvLimits {
+pub struct ModelLimits {
     /// Blocks of [`BLOCK_TOKENS`] tokens in the KV cache, shared by all sequences; 1 to [`KV_BLOCKS_MAX`].
     pub blocks: usize,
+    /// The largest step: 1 to [`STEP_TOKENS_MAX`] tokens of 1 to [`STEP_SEQUENCES_MAX`] sequences. What the model's own
+    /// context or the blocks do not reach is not set aside.
+    pub step: StepLimits,
+}
+
+impl ModelLimits {
+    /// With a context that the model has and that the blocks can hold.
+    fn within(mut self, config: &ModelConfig) -> Self {
+        self.step.context =
+            self.step.context.min(config.context_max).min(self.blocks.saturating_mul(BLOCK_TOKENS));
+        self
+    }
 }
 
 /// A model's tensors as a file gives them, one layer at a time, so that they need not all be in memory twice.
@@ -49,7 +64,7 @@ pub struct ModelTensors<F> {
 /// A model on a backend, with its KV cache.
 pub struct Llama<B: Backend> {
     config: ModelConfig,
-    limits: KvLimits,
+    limits: ModelLimits,
     backend: B,
     embedding: B::Matrix,
     layers: Vec<Layer<B>>,
@@ -76,15 +91,16 @@ struct Activations<B: Backend> {
 impl<B: Backend> Llama<B> {
     /// Takes over a model's tensors. An error of the source comes back as it is.
     pub fn from_tensors<F, E>(
-        backend: B,
+        mut backend: B,
         config: ModelConfig,
         mut tensors: ModelTensors<F>,
-        limits: KvLimits,
+        limits: ModelLimits,
     ) -> Result<Self, E>
     where
         F: FnMut(usize) -> Result<LayerTensors, E>,
         E: From<ModelError>,
     {
+        let limits = limits.within(&config);
         validate::config(&config, limits)?;
         validate::ends(&config, &tensors.embedding, &tensors.final_norm, tensors.head.as_ref())?;
         // The largest first, so that its source is gone before the layers come.
@@ -96,7 +112,8 @@ impl<B: Backend> Llama<B> {
             validate::layer(&config, index, &layer)?;
             layers.push(Layer::new(&backend, &config, layer)?);
         }
-        let activations = Activations::new(&backend, &config)?;
+        backend.reserve(&config, limits.step).map_err(ModelError::from)?;
+        let activations = Activations::new(&backend, &config, limits.step)?;
         let cache = backend.cache(cache_shape(&config, limits)).map_err(ModelError::from)?;
         let weight = backend.vector(tensors.final_norm).map_err(ModelError::from)?;
         let final_norm = Norm { weight, epsilon: config.norm_epsilon };
@@ -104,7 +121,7 @@ impl<B: Backend> Llama<B> {
     }
 
     /// Loads a checkpoint, layer by layer.
-    pub fn load(backend: B, checkpoint: &Checkpoint, limits: KvLimits) -> Result<Self, LlamaError> {
+    pub fn load(backend: B, checkpoint: &Checkpoint, limits: ModelLimits) -> Result<Self, LlamaError> {
         let tensors = ModelTensors {
             embedding: checkpoint.embedding()?,
             layer: |index| Ok(checkpoint.layer(index)?),
@@ -120,7 +137,7 @@ impl<B: Backend> Llama<B> {
         config: ModelConfig,
         seed: u64,
         format: WeightFormat,
-        limits: KvLimits,
+        limits: ModelLimits,
     ) -> Result<Self, ModelError> {
         validate::config(&config, limits)?;
         let shape = config.clone();
@@ -139,7 +156,7 @@ impl<B: Backend> Llama<B> {
     }
 
     /// The limits it was made with.
-    pub fn limits(&self) -> KvLimits {
+    pub fn limits(&self) -> ModelLimits {
         self.limits
     }
 
@@ -150,25 +167,12 @@ impl<B: Backend> Llama<B> {
 
     /// Runs a batch and chooses a token for each of its sample rows. A batch that is refused changes nothing.
     pub fn step(&mut self, batch: &Batch<'_>) -> Result<Vec<Sampled>, StepError> {
-        self.run(batch)?;
-        Ok(self.backend.sample(&self.activations.logits, batch)?)
+        self.begin_step(batch)?;
+        self.end_step()
     }
 
-    /// Runs a batch; logits of its sample rows, `(samples, vocab)`. For tests.
-    pub fn logits(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>, StepError> {
-        self.run(batch)?;
-        Ok(self.backend.read(&self.activations.logits)?)
-    }
-
-    /// Copies one block's keys and values to another, in every layer: a shared block that is about to be written.
-    pub fn copy_block(&mut self, from: u32, to: u32) -> Result<(), StepError> {
-        for block in [from, to] {
-            validate::block(block, self.limits)?;
-        }
-        Ok(self.backend.copy_block(&mut self.cache, from, to)?)
-    }
-
-    fn run(&mut self, batch: &Batch<'_>) -> Result<(), StepError> {
+    /// Begins to run a batch; what is chosen comes back from [`Llama::end_step`]. A batch that is refused changes nothing.
+    pub fn begin_step(&mut self, batch: &Batch<'_>) -> Result<(), StepError> {
         validate::batch(&self.config, self.limits, batch)?;
         let Self { backend, embedding, layers, final_norm, head, cache, activations, .. } = self;
         let Activations { stream, qkv, attended, hidden, logits } = activations;
@@ -182,32 +186,59 @@ impl<B: Backend> Llama<B> {
                 backend.project(hidden, &layer.down, stream);
             }
             backend.head(stream, final_norm, head.as_ref().unwrap_or(embedding), logits);
+            backend.sample(logits, batch);
         })?;
         Ok(())
+    }
+
+    /// Waits until the step that was begun is over; a token for each of its sample rows.
+    pub fn end_step(&mut self) -> Result<Vec<Sampled>, StepError> {
+        Ok(self.backend.collect()?)
+    }
+
+    /// Runs a batch; logits of its sample rows, `(samples, vocab)`. For tests.
+    pub fn logits(&mut self, batch: &Batch<'_>) -> Result<Vec<f32>, StepError> {
+        self.step(batch)?;
+        Ok(self.backend.read(&self.activations.logits, batch.samples.len())?)
+    }
+
+    /// Copies one block's keys and values to another, in every layer: a shared block that is about to be written.
+    pub fn copy_block(&mut self, from: u32, to: u32) -> Result<(), StepError> {
+        for block in [from, to] {
+            validate::block(block, self.limits)?;
+        }
+        Ok(self.backend.copy_block(&mut self.cache, from, to)?)
     }
 }
 
 impl<B: Backend> Activations<B> {
-    fn new(backend: &B, config: &ModelConfig) -> Result<Self, ModelError> {
+    fn new(backend: &B, config: &ModelConfig, limits: StepLimits) -> Result<Self, ModelError> {
+        let rows = limits.rows_max();
         Ok(Self {
-            stream: backend.buffer(config.dim)?,
-            qkv: backend.buffer(config.query_width() + 2 * config.kv_width())?,
-            attended: backend.buffer(config.query_width())?,
-            hidden: backend.buffer(config.hidden)?,
-            logits: backend.buffer(config.vocab)?,
+            stream: backend.buffer(rows, config.dim)?,
+            qkv: backend.buffer(rows, config.query_width() + 2 * config.kv_width())?,
+            attended: backend.buffer(rows, config.query_width())?,
+            hidden: backend.buffer(rows, config.hidden)?,
+            logits: backend.buffer(limits.sequences, config.vocab)?,
         })
     }
 }
 
-/// The KV cache that a model needs: positions reach no further than the context and than the blocks there are.
-fn cache_shape(config: &ModelConfig, limits: KvLimits) -> CacheShape {
+/// Bytes of a step's activations.
+pub fn activation_bytes(config: &ModelConfig, limits: StepLimits) -> u64 {
+    let widths = config.dim + 2 * (config.query_width() + config.kv_width()) + config.hidden;
+    ((limits.rows_max() * widths + limits.sequences * config.vocab) * size_of::<f32>()) as u64
+}
+
+/// The KV cache that a model needs.
+fn cache_shape(config: &ModelConfig, limits: ModelLimits) -> CacheShape {
     CacheShape {
         layers: config.layers,
         heads: config.heads,
         kv_heads: config.kv_heads,
         head_dim: config.head_dim,
         blocks: limits.blocks,
-        context_max: config.context_max.min(limits.blocks * BLOCK_TOKENS),
+        context_max: limits.step.context,
         rope: config.rope.clone(),
     }
 }

@@ -42,6 +42,13 @@ impl Arguments {
         &self.layout
     }
 
+    /// The addresses among them.
+    #[cfg(test)]
+    pub(crate) fn pointers(&self) -> impl Iterator<Item = u64> {
+        let pointers = self.layout.chars().zip(self.each()).filter(|(letter, _)| *letter == 'p');
+        pointers.map(|(_, bytes)| u64::from_le_bytes(bytes.try_into().expect("an address of 8 bytes")))
+    }
+
     /// Each argument's bytes.
     pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
         let mut end = 0_usize;
@@ -67,6 +74,7 @@ fn arguments_lie_at_multiples_of_their_size() {
     assert_eq!(arguments.layout(), "ipfi");
     let each: Vec<_> = arguments.each().collect();
     assert_eq!(each, [&[1, 0, 0, 0][..], &[2, 0, 0, 0, 0, 0, 0, 0], &[0, 0, 128, 63], &[3, 0, 0, 0]]);
+    assert_eq!(arguments.pointers().collect::<Vec<_>>(), [2]);
     assert_eq!(
         arguments.bytes(),
         [1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 128, 63, 3, 0, 0, 0]

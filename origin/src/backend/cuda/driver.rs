@@ -9,6 +9,10 @@ use crate::backend::BackendError;
 pub(crate) trait Driver: Send {
     /// A piece of the device's memory, freed when it is dropped.
     type Memory: Send;
+    /// Memory of the host that the device copies from and to by itself, while the host goes on.
+    type Pinned: Send;
+    /// Launches that were recorded.
+    type Graph: Send;
 
     /// What it is, for logs.
     fn name(&self) -> String;
@@ -28,6 +32,22 @@ pub(crate) trait Driver: Send {
     fn copy(&self, memory: &Self::Memory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError>;
     /// Runs a kernel. Its arguments' addresses must lie in memory that is alive, with room for what the kernel does.
     fn launch(&self, kernel: &str, shape: Shape, arguments: &Arguments) -> Result<(), DriverError>;
+
+    /// Uninitialised memory of the host.
+    fn pin(&self, bytes: usize) -> Result<Self::Pinned, DriverError>;
+    /// Begins to copy words to the device by way of pinned memory, whose copy before this one it waits for.
+    fn send(&self, words: &[u32], through: &mut Self::Pinned, to: &Self::Memory) -> Result<(), DriverError>;
+    /// Begins to copy the first bytes of the device's memory to the host.
+    fn fetch(&self, from: &Self::Memory, bytes: usize, to: &mut Self::Pinned) -> Result<(), DriverError>;
+    /// Waits until the copy into pinned memory is over; what it holds.
+    fn fetched<'a>(&self, pinned: &'a Self::Pinned) -> Result<&'a [u8], DriverError>;
+
+    /// Begins to record: from now on launches are noted and not run, and nothing else may be asked for.
+    fn begin_recording(&self) -> Result<(), DriverError>;
+    /// Ends it, with whatever was launched.
+    fn end_recording(&self) -> Result<Self::Graph, DriverError>;
+    /// Runs recorded launches with the arguments of then: what they point to must be where it was.
+    fn replay(&self, graph: &Self::Graph) -> Result<(), DriverError>;
 }
 
 /// Panics where a range does not lie in a piece of memory: no caller may ask for one.
@@ -63,6 +83,14 @@ pub(crate) struct DriverError {
     pub(crate) operation: String,
     /// What it answered.
     pub(crate) reason: String,
+}
+
+impl DriverError {
+    /// The same, saying what was asked for.
+    pub(crate) fn meant_for(mut self, what: &str) -> Self {
+        self.operation = format!("{} for {what}", self.operation);
+        self
+    }
 }
 
 impl From<DriverError> for BackendError {

@@ -1,11 +1,16 @@
 //! An NVIDIA GPU, through the CUDA driver.
 #![expect(unsafe_code, reason = "the CUDA driver is a C library that works on addresses")]
 
+mod graph;
+mod pinned;
+
 use super::arguments::Arguments;
 use super::cubins;
 use super::driver::{Driver, DriverError, Shape, check_range};
 use cudarc::driver::result::{self, DriverError as Failure};
 use cudarc::driver::{CudaContext, CudaStream, sys};
+use graph::GpuGraph;
+use pinned::PinnedMemory;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
@@ -162,6 +167,8 @@ impl Gpu {
 
 impl Driver for Gpu {
     type Memory = GpuMemory;
+    type Pinned = PinnedMemory;
+    type Graph = GpuGraph;
 
     fn name(&self) -> String {
         self.name.clone()
@@ -248,6 +255,42 @@ impl Driver for Gpu {
                 &mut pointers,
             )
         })
+    }
+
+    fn pin(&self, bytes: usize) -> Result<PinnedMemory, DriverError> {
+        self.bound(|| format!("pinning {bytes} bytes"), || PinnedMemory::new(&self.context, bytes))
+    }
+
+    fn send(&self, words: &[u32], through: &mut PinnedMemory, to: &GpuMemory) -> Result<(), DriverError> {
+        check_range(0, size_of_val(words), to.bytes);
+        self.bound(|| format!("sending {} words", words.len()), || through.send(words, to, &self.stream))
+    }
+
+    fn fetch(&self, from: &GpuMemory, bytes: usize, to: &mut PinnedMemory) -> Result<(), DriverError> {
+        check_range(0, bytes, from.bytes);
+        self.bound(|| format!("fetching {bytes} bytes"), || to.fetch(from, bytes, &self.stream))
+    }
+
+    fn fetched<'a>(&self, pinned: &'a PinnedMemory) -> Result<&'a [u8], DriverError> {
+        self.bound(|| String::from("waiting for what was fetched"), || pinned.fetched())
+    }
+
+    fn begin_recording(&self) -> Result<(), DriverError> {
+        // Other threads may allocate and copy meanwhile: this thread's calls alone are held to the rules.
+        let mode = sys::CUstreamCaptureMode::CU_STREAM_CAPTURE_MODE_THREAD_LOCAL;
+        let begin = || {
+            // SAFETY: the stream is alive and records nothing yet.
+            unsafe { result::stream::begin_capture(self.stream.cu_stream(), mode) }
+        };
+        self.bound(|| String::from("beginning to record"), begin)
+    }
+
+    fn end_recording(&self) -> Result<GpuGraph, DriverError> {
+        self.bound(|| String::from("recording launches"), || GpuGraph::end(&self.context, &self.stream))
+    }
+
+    fn replay(&self, graph: &GpuGraph) -> Result<(), DriverError> {
+        self.bound(|| String::from("replaying launches"), || graph.launch(&self.stream))
     }
 }
 

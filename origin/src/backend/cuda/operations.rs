@@ -186,8 +186,8 @@ impl<D: Driver> Cuda<D> {
         output: u64,
     ) -> Result<(), DriverError> {
         let CacheShape { heads, kv_heads, head_dim, .. } = cache.shape;
-        let tables = self.plan.tables();
-        let tiles = self.plan.tiles(&self.driver, heads / kv_heads, kv_heads)?;
+        let (tables, tiles) = (self.plan.lists(), self.plan.tiles());
+        let [whole_at, split_at] = self.plan.tile_addresses();
         let [keys, values] = cache.layer(layer);
         let launch = |tiles_at, parts: u64, vectors, grid| {
             let addresses = [qkv.address(), keys, values, tables, tiles_at, output, parts];
@@ -195,13 +195,11 @@ impl<D: Driver> Cuda<D> {
             let arguments = arguments.int(vectors).int(heads).int(kv_heads);
             self.driver.launch(&format!("attend_{head_dim}"), Shape::new(grid, ATTEND_THREADS), &arguments)
         };
-        let (whole, whole_at) = tiles.whole();
-        if whole > 0 {
-            launch(whole_at, 0, 0, [whole, kv_heads, 1])?;
+        if tiles.whole > 0 {
+            launch(whole_at, 0, 0, [tiles.whole, kv_heads, 1])?;
         }
-        let (split, split_at) = tiles.split();
+        let (split, splits, vectors) = (tiles.split, tiles.splits, tiles.vectors);
         if split > 0 {
-            let (splits, vectors) = (tiles.splits, tiles.vectors);
             let floats = split * kv_heads * splits * vectors * (head_dim + 2);
             let parts = D::address(self.parts.hold(&self.driver, floats * size_of::<f32>())?);
             launch(split_at, parts, vectors, [split, kv_heads, splits])?;

@@ -1,192 +1,259 @@
-//! A batch on the device: where each row's keys go, and what each row attends to.
+//! A batch on the device: everything that differs from step to step, written by one copy.
+//!
+//! Where a step is padded to its bucket, rows that are not there take part as sequences of their own, in blocks of the cache
+//! that no other sequence has; nothing is sampled from them.
 
+use super::bucket::Bucket;
 use super::driver::{Driver, DriverError};
-use super::room::Room;
+use super::room::{PinnedRoom, Room};
+use super::sampling::{PARAM_WORDS, SampleInput};
+use super::tiles::{Sequence, Sharing, Tiles};
 use crate::backend::batch::{BLOCK_TOKENS, Batch};
+use crate::backend::{CacheShape, StepLimits};
 
-/// Query vectors of one attention tile, and tokens of one split of the context, as in `origin/kernels/attend.cu`.
-pub(crate) const TILE_VECTORS: usize = 16;
-const SPLIT_TOKENS: usize = 128;
-/// From this many warps on, attention fills the device without splitting contexts (132 multiprocessors with 8 each).
-const WARPS_WANTED: usize = 1024;
-/// Numbers of a tile.
-const TILE_WORDS: usize = 5;
+/// The numbers of rows and of samples that are there, whatever a step is padded to.
+const COUNT_WORDS: usize = 2;
 
 /// One step's rows.
 pub(crate) struct Plan<D: Driver> {
     room: Room<D>,
-    /// `(rows)` each: token ids, positions, slots; `(samples)`: rows; then every sequence's blocks.
+    pinned: PinnedRoom<D>,
     words: Vec<u32>,
+    /// What the step's sequences attend to.
+    attended: Option<Attended>,
+    /// The largest step, where steps are padded.
+    limits: Option<StepLimits>,
     rows: usize,
     samples: usize,
-    sequences: Vec<Sequence>,
-    tiles: Tiles<D>,
+    tiles: Tiles,
 }
 
-/// One sequence's place in the batch.
-struct Sequence {
-    first_row: usize,
-    start: usize,
-    count: usize,
-    /// Where its blocks begin.
-    table: usize,
+/// What the plan has to know of the cache.
+#[derive(Clone, Copy)]
+struct Attended {
+    sharing: Sharing,
+    /// The first of the blocks for rows that are not there.
+    spare: usize,
 }
 
-/// What warps attend with. The first tiles go through their context at once, the others split by split.
-pub(crate) struct Tiles<D: Driver> {
-    room: Room<D>,
-    /// The group that they were made for; none until the step's first attention.
-    group: Option<usize>,
-    whole: usize,
-    split: usize,
-    /// The most splits of a split tile.
-    pub(crate) splits: usize,
-    /// The most vectors of a split tile.
-    pub(crate) vectors: usize,
+/// A part of the plan; each begins where the one before it ends.
+#[derive(Clone, Copy)]
+enum Part {
+    /// `(2)`: rows and samples that are there.
+    Counts,
+    /// `(rows)` each: token ids, positions, slots in the cache.
+    Tokens,
+    Positions,
+    Slots,
+    /// `(samples)`: rows to sample from, and how.
+    SampleRows,
+    Params,
+    /// Attention tiles.
+    Tiles,
+    /// Lists that the parts before point into: blocks of sequences, seen tokens, masks.
+    Lists,
 }
 
 impl<D: Driver> Default for Plan<D> {
     fn default() -> Self {
-        let tiles = Tiles { room: Room::default(), group: None, whole: 0, split: 0, splits: 0, vectors: 0 };
-        Self { room: Room::default(), words: Vec::new(), rows: 0, samples: 0, sequences: Vec::new(), tiles }
+        Self {
+            room: Room::default(),
+            pinned: PinnedRoom::default(),
+            words: Vec::new(),
+            attended: None,
+            limits: None,
+            rows: 0,
+            samples: 0,
+            tiles: Tiles::default(),
+        }
     }
 }
 
 impl<D: Driver> Plan<D> {
-    /// Takes in the batch of the coming step.
-    pub(crate) fn set(&mut self, driver: &D, batch: &Batch<'_>) -> Result<(), DriverError> {
-        self.rows = batch.tokens.len();
-        self.samples = batch.samples.len();
-        self.sequences.clear();
-        self.tiles.group = None;
-        let (mut positions, mut slots, mut blocks) = (Vec::new(), Vec::new(), Vec::new());
-        for sequence in batch.sequences {
-            self.sequences.push(Sequence {
-                first_row: positions.len(),
-                start: sequence.start,
-                count: sequence.count,
-                table: blocks.len(),
-            });
-            for position in sequence.start..sequence.start + sequence.count {
-                positions.push(position as u32);
-                let block = sequence.blocks[position / BLOCK_TOKENS] as usize;
-                slots.push((block * BLOCK_TOKENS + position % BLOCK_TOKENS) as u32);
-            }
-            let used = (sequence.start + sequence.count).div_ceil(BLOCK_TOKENS);
-            blocks.extend_from_slice(&sequence.blocks[..used]);
-        }
-        self.words.clear();
-        self.words.extend_from_slice(batch.tokens);
-        self.words.extend(positions);
-        self.words.extend(slots);
-        self.words.extend(batch.samples.iter().map(|sample| sample.row as u32));
-        self.words.extend(blocks);
-        upload(driver, &mut self.room, &self.words)
+    /// Makes the coming steps attend to a cache.
+    pub(crate) fn attend_to(&mut self, shape: &CacheShape) {
+        let sharing = Sharing { group: shape.heads / shape.kv_heads, kv_heads: shape.kv_heads };
+        self.attended = Some(Attended { sharing, spare: shape.blocks });
     }
 
-    /// Tokens of the step.
+    /// Pads the coming steps to their buckets.
+    pub(crate) fn pad_to(&mut self, limits: StepLimits) {
+        self.limits = Some(limits);
+    }
+
+    /// Blocks that the cache must have beside those of sequences.
+    pub(crate) fn spare_blocks(&self) -> usize {
+        self.limits.map_or(0, spare_blocks)
+    }
+
+    /// Sets aside what the largest step takes.
+    pub(crate) fn reserve(&mut self, driver: &D, words: usize) -> Result<(), DriverError> {
+        self.room.hold(driver, words * size_of::<u32>())?;
+        self.pinned.hold(driver, words * size_of::<u32>()).map(drop)
+    }
+
+    /// Takes in the batch of the coming step, and begins to copy it to the device. The step's bucket, where it has one.
+    pub(crate) fn set(&mut self, driver: &D, batch: &Batch<'_>) -> Result<Option<Bucket>, DriverError> {
+        let bucket = match (self.limits, self.attended) {
+            (Some(limits), Some(attended)) => Bucket::of(batch, limits, attended.sharing),
+            _ => None,
+        };
+        self.rows = bucket.map_or(batch.tokens.len(), |bucket| bucket.lanes);
+        self.samples = bucket.map_or(batch.samples.len(), |bucket| bucket.lanes);
+        let mut rows = Rows::new(batch);
+        if let Some(attended) = self.attended {
+            rows.pad(self.rows, attended.spare);
+            self.tiles = Tiles::new(&rows.sequences, bucket, attended.sharing);
+        }
+        let mut input = SampleInput::new(&mut rows.lists);
+        batch.samples.iter().for_each(|row| input.add(row));
+        let params = input.params(self.samples);
+        self.words.clear();
+        self.words.extend([batch.tokens.len(), batch.samples.len()].map(|count| count as u32));
+        for part in [rows.tokens, rows.positions, rows.slots] {
+            self.words.extend(part);
+        }
+        self.words.extend(batch.samples.iter().map(|sample| sample.row as u32));
+        self.words.resize(self.words.len() + self.samples - batch.samples.len(), 0);
+        for part in [&params, &self.tiles.words, &rows.lists] {
+            self.words.extend(part);
+        }
+        let bytes = size_of_val(self.words.as_slice());
+        let memory = self.room.hold(driver, bytes)?;
+        driver.send(&self.words, self.pinned.hold(driver, bytes)?, memory)?;
+        Ok(bucket)
+    }
+
+    /// Tokens of the step, those included that are not there.
     pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Rows to compute logits for.
+    /// Rows to compute logits for, those included that are not there.
     pub(crate) fn samples(&self) -> usize {
         self.samples
     }
 
+    /// Where the numbers of rows and of samples are that are there.
+    pub(crate) fn counts(&self) -> u64 {
+        self.address(Part::Counts)
+    }
+
     /// Where the token ids are.
     pub(crate) fn tokens(&self) -> u64 {
-        self.address(0)
+        self.address(Part::Tokens)
     }
 
     /// Where the rows' positions are.
     pub(crate) fn positions(&self) -> u64 {
-        self.address(self.rows)
+        self.address(Part::Positions)
     }
 
     /// Where the rows' slots in the cache are.
     pub(crate) fn slots(&self) -> u64 {
-        self.address(2 * self.rows)
+        self.address(Part::Slots)
     }
 
     /// Where the rows to sample from are.
     pub(crate) fn sample_rows(&self) -> u64 {
-        self.address(3 * self.rows)
+        self.address(Part::SampleRows)
     }
 
-    /// Where the blocks of all sequences are.
-    pub(crate) fn tables(&self) -> u64 {
-        self.address(3 * self.rows + self.samples)
+    /// Where it says how to sample from them.
+    pub(crate) fn params(&self) -> u64 {
+        self.address(Part::Params)
     }
 
-    fn address(&self, word: usize) -> u64 {
-        self.room.address() + (word * size_of::<u32>()) as u64
+    /// Where the blocks of sequences, seen tokens and masks are.
+    pub(crate) fn lists(&self) -> u64 {
+        self.address(Part::Lists)
     }
 
-    /// The step's attention tiles, where `group` query heads share each of `kv_heads`.
-    pub(crate) fn tiles(
-        &mut self,
-        driver: &D,
-        group: usize,
-        kv_heads: usize,
-    ) -> Result<&Tiles<D>, DriverError> {
-        if self.tiles.group != Some(group) {
-            self.tiles.set(driver, &self.sequences, group, kv_heads)?;
-        }
-        Ok(&self.tiles)
-    }
-}
-
-impl<D: Driver> Tiles<D> {
-    fn set(
-        &mut self,
-        driver: &D,
-        sequences: &[Sequence],
-        group: usize,
-        kv_heads: usize,
-    ) -> Result<(), DriverError> {
-        let count: usize =
-            sequences.iter().map(|sequence| (sequence.count * group).div_ceil(TILE_VECTORS)).sum();
-        let may_split = count * kv_heads < WARPS_WANTED;
-        let (mut whole, mut split) = (Vec::new(), Vec::new());
-        (self.splits, self.vectors) = (0, 0);
-        for sequence in sequences {
-            let vectors = sequence.count * group;
-            let splits = (sequence.start + sequence.count).div_ceil(SPLIT_TOKENS);
-            let splits_context = may_split && vectors <= TILE_VECTORS && splits > 1;
-            if splits_context {
-                (self.splits, self.vectors) = (self.splits.max(splits), self.vectors.max(vectors));
-            }
-            let to = if splits_context { &mut split } else { &mut whole };
-            for first in (0..vectors).step_by(TILE_VECTORS) {
-                let count = TILE_VECTORS.min(vectors - first);
-                to.extend(
-                    [sequence.first_row, sequence.start, sequence.table, first, count]
-                        .map(|word| word as u32),
-                );
-            }
-        }
-        (self.whole, self.split) = (whole.len() / TILE_WORDS, split.len() / TILE_WORDS);
-        whole.append(&mut split);
-        upload(driver, &mut self.room, &whole)?;
-        self.group = Some(group);
-        Ok(())
+    /// The step's attention tiles.
+    pub(crate) fn tiles(&self) -> &Tiles {
+        &self.tiles
     }
 
-    /// How many go through their context at once, and where they are.
-    pub(crate) fn whole(&self) -> (usize, u64) {
-        (self.whole, self.room.address())
+    /// Where the tiles are that go through their context at once, and those that go through it split by split.
+    pub(crate) fn tile_addresses(&self) -> [u64; 2] {
+        let first = self.address(Part::Tiles);
+        [first, first + (self.tiles.words_whole() * size_of::<u32>()) as u64]
     }
 
-    /// How many go through their context split by split, and where they are.
-    pub(crate) fn split(&self) -> (usize, u64) {
-        let before = self.whole * TILE_WORDS * size_of::<u32>();
-        (self.split, self.room.address() + before as u64)
+    fn address(&self, part: Part) -> u64 {
+        let Self { rows, samples, .. } = self;
+        let words = match part {
+            Part::Counts => 0,
+            Part::Tokens => COUNT_WORDS,
+            Part::Positions => COUNT_WORDS + rows,
+            Part::Slots => COUNT_WORDS + 2 * rows,
+            Part::SampleRows => COUNT_WORDS + 3 * rows,
+            Part::Params => COUNT_WORDS + 3 * rows + samples,
+            Part::Tiles => COUNT_WORDS + 3 * rows + (1 + PARAM_WORDS) * samples,
+            Part::Lists => COUNT_WORDS + 3 * rows + (1 + PARAM_WORDS) * samples + self.tiles.words.len(),
+        };
+        self.room.address() + (words * size_of::<u32>()) as u64
     }
 }
 
-fn upload<D: Driver>(driver: &D, room: &mut Room<D>, words: &[u32]) -> Result<(), DriverError> {
-    let bytes: Vec<_> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-    let memory = room.hold(driver, bytes.len())?;
-    driver.write(memory, 0, &bytes)
+/// Words of the largest plan.
+pub(crate) fn words_max(limits: StepLimits, sharing: Sharing, list_words: usize) -> usize {
+    let rows = limits.rows_max();
+    let tables = limits.sequences * limits.context.div_ceil(BLOCK_TOKENS) + spare_blocks(limits);
+    COUNT_WORDS
+        + 3 * rows
+        + (1 + PARAM_WORDS) * limits.sequences
+        + sharing.words_max(rows)
+        + tables
+        + list_words
+}
+
+/// Blocks for rows that are not there.
+fn spare_blocks(limits: StepLimits) -> usize {
+    limits.sequences.div_ceil(BLOCK_TOKENS)
+}
+
+/// What is known of each row, and of each sequence.
+struct Rows {
+    tokens: Vec<u32>,
+    positions: Vec<u32>,
+    slots: Vec<u32>,
+    sequences: Vec<Sequence>,
+    lists: Vec<u32>,
+}
+
+impl Rows {
+    fn new(batch: &Batch<'_>) -> Self {
+        let mut rows = Self {
+            tokens: batch.tokens.to_vec(),
+            positions: Vec::new(),
+            slots: Vec::new(),
+            sequences: Vec::new(),
+            lists: Vec::new(),
+        };
+        for sequence in batch.sequences {
+            let used = (sequence.start + sequence.count).div_ceil(BLOCK_TOKENS);
+            rows.add(sequence.start, sequence.count, &sequence.blocks[..used]);
+        }
+        rows
+    }
+
+    fn add(&mut self, start: usize, count: usize, blocks: &[u32]) {
+        let (first_row, table) = (self.positions.len(), self.lists.len());
+        self.sequences.push(Sequence { first_row, start, count, table });
+        for position in start..start + count {
+            self.positions.push(position as u32);
+            let block = blocks[position / BLOCK_TOKENS] as usize;
+            self.slots.push((block * BLOCK_TOKENS + position % BLOCK_TOKENS) as u32);
+        }
+        self.lists.extend_from_slice(blocks);
+    }
+
+    /// Sequences of one token up to this many rows, each with a slot of its own.
+    fn pad(&mut self, rows: usize, spare: usize) {
+        for row in self.tokens.len()..rows {
+            self.tokens.push(0);
+            self.add(row % BLOCK_TOKENS, 1, &[(spare + row / BLOCK_TOKENS) as u32]);
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Device memory that grows to what is asked for, and the activations that lie in it.
+//! Memory that is as large as what was asked for at most, and the activations that lie in it.
 
 use super::driver::{Driver, DriverError};
 
@@ -8,7 +8,16 @@ const STEP_BYTES: usize = 1 << 16;
 /// Scratch on the device; its contents are lost when it grows.
 pub(crate) struct Room<D: Driver>(Option<D::Memory>);
 
+/// The same in the host's memory that the device copies from and to.
+pub(crate) struct PinnedRoom<D: Driver>(Option<(usize, D::Pinned)>);
+
 impl<D: Driver> Default for Room<D> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<D: Driver> Default for PinnedRoom<D> {
     fn default() -> Self {
         Self(None)
     }
@@ -19,7 +28,7 @@ impl<D: Driver> Room<D> {
     pub(crate) fn hold(&mut self, driver: &D, bytes: usize) -> Result<&D::Memory, DriverError> {
         let memory = match self.0.take().filter(|memory| D::size(memory) >= bytes) {
             Some(memory) => memory,
-            None => driver.allocate(bytes.next_multiple_of(STEP_BYTES).max(STEP_BYTES))?,
+            None => driver.allocate(rounded_up(bytes))?,
         };
         Ok(self.0.insert(memory))
     }
@@ -30,15 +39,36 @@ impl<D: Driver> Room<D> {
         self.0 = Some(memory);
     }
 
+    /// What it holds.
+    pub(crate) fn memory(&self) -> Option<&D::Memory> {
+        self.0.as_ref()
+    }
+
     /// Its address, or null where it holds nothing.
     pub(crate) fn address(&self) -> u64 {
         self.0.as_ref().map_or(0, D::address)
     }
+}
 
-    /// The first bytes of what it holds.
-    pub(crate) fn read(&self, driver: &D, bytes: &mut [u8]) -> Result<(), DriverError> {
-        self.0.as_ref().map_or(Ok(()), |memory| driver.read(memory, 0, bytes))
+impl<D: Driver> PinnedRoom<D> {
+    /// Makes sure that it holds this many bytes.
+    pub(crate) fn hold(&mut self, driver: &D, bytes: usize) -> Result<&mut D::Pinned, DriverError> {
+        let held = match self.0.take().filter(|(size, _)| *size >= bytes) {
+            Some(held) => held,
+            None => (rounded_up(bytes), driver.pin(rounded_up(bytes))?),
+        };
+        Ok(&mut self.0.insert(held).1)
     }
+
+    /// What it holds.
+    pub(crate) fn memory(&self) -> Option<&D::Pinned> {
+        self.0.as_ref().map(|(_, memory)| memory)
+    }
+}
+
+/// Bytes that are allocated for this many.
+pub(crate) fn rounded_up(bytes: usize) -> usize {
+    bytes.next_multiple_of(STEP_BYTES).max(STEP_BYTES)
 }
 
 /// A row of f32 activations for each token of a step.
@@ -49,9 +79,11 @@ pub(crate) struct Buffer<D: Driver> {
 }
 
 impl<D: Driver> Buffer<D> {
-    /// No rows yet.
-    pub(crate) fn new(width: usize) -> Self {
-        Self { rows: 0, width, room: Room::default() }
+    /// Room for rows; none of them is there yet.
+    pub(crate) fn new(driver: &D, rows: usize, width: usize) -> Result<Self, DriverError> {
+        let mut room = Room::default();
+        room.hold(driver, rows * width * size_of::<f32>())?;
+        Ok(Self { rows: 0, width, room })
     }
 
     /// Rows that are there.
@@ -71,10 +103,10 @@ impl<D: Driver> Buffer<D> {
         self.room.address()
     }
 
-    /// Their values.
-    pub(crate) fn values(&self, driver: &D) -> Result<Vec<f32>, DriverError> {
-        let mut bytes = vec![0; self.rows * self.width * size_of::<f32>()];
-        self.room.read(driver, &mut bytes)?;
+    /// The values of the first rows.
+    pub(crate) fn values(&self, driver: &D, rows: usize) -> Result<Vec<f32>, DriverError> {
+        let mut bytes = vec![0; rows * self.width * size_of::<f32>()];
+        self.room.memory().map_or(Ok(()), |memory| driver.read(memory, 0, &mut bytes))?;
         Ok(bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect())
     }
 }

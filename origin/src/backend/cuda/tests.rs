@@ -10,4 +10,5 @@ mod memory;
 mod normalise;
 mod planted;
 mod product;
+mod recording;
 mod sampling;

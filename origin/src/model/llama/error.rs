@@ -74,11 +74,13 @@ impl std::fmt::Display for OfLayer {
 /// A batch that cannot be run: a fault of the engine's or of the device, not of a request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StepError {
-    /// More tokens than a step takes.
-    #[error("{tokens} tokens in one step, more than {max}")]
-    TooManyTokens {
-        /// Tokens of the batch.
-        tokens: usize,
+    /// More than a step takes.
+    #[error("{count} {what} in one step, more than {max}")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many the batch has.
+        count: usize,
         /// The limit.
         max: usize,
     },

@@ -27,13 +27,16 @@ fn config(heads: usize, kv_heads: usize, head_dim: usize) -> ModelConfig {
     }
 }
 
+/// Whatever the cases ask for: a step may sample from each of its rows.
+const LIMITS: ModelLimits =
+    ModelLimits { blocks: 80, step: StepLimits { tokens: 600, sequences: 600, context: 512 } };
+
 fn cpu(isa: Isa, threads: usize) -> Cpu {
     Cpu::with_isa(isa, NonZeroUsize::new(threads).expect("some threads"))
 }
 
 fn model(isa: Isa, threads: usize, config: &ModelConfig, format: WeightFormat) -> Llama<Cpu> {
-    Llama::from_random(cpu(isa, threads), config.clone(), 1, format, KvLimits { blocks: 80 })
-        .expect("a model")
+    Llama::from_random(cpu(isa, threads), config.clone(), 1, format, LIMITS).expect("a model")
 }
 
 fn text(seed: u32, count: usize) -> Vec<u32> {
@@ -132,7 +135,7 @@ impl Weights {
             final_norm: self.final_norm.clone(),
             head: None,
         };
-        Llama::from_tensors(backend, self.config.clone(), tensors, KvLimits { blocks: 80 }).expect("fits")
+        Llama::from_tensors(backend, self.config.clone(), tensors, LIMITS).expect("fits")
     }
 }
 
@@ -280,8 +283,10 @@ fn batches_at_the_limits_run_and_one_past_is_refused() {
     assert_eq!(refused(&[], 0, 0, &[0], &[]), Some(StepError::NoTokens { sequence: 0 }));
     assert_eq!(refused(&[0, 0], 0, 1, &[0], &[]), Some(StepError::Coverage { covered: 1, tokens: 2 }));
     assert_eq!(refused(&[0], 0, 1, &[0], &[sample(1)]), Some(StepError::SampleRow { row: 1, tokens: 1 }));
-    let many = StepError::TooManyTokens { tokens: STEP_TOKENS_MAX + 1, max: STEP_TOKENS_MAX };
-    assert_eq!(refused(&vec![0; STEP_TOKENS_MAX + 1], 0, 1, &[0], &[]), Some(many));
+    let many = |what| Some(StepError::TooMany { what, count: 601, max: 600 });
+    assert_eq!(refused(&vec![0; 601], 0, 1, &[0], &[]), many("tokens"));
+    assert_eq!(refused(&[0], 0, 1, &[0], &vec![sample(0); 600]), None);
+    assert_eq!(refused(&[0], 0, 1, &[0], &vec![sample(0); 601]), many("rows to sample from"));
     let masked = |mask| SampleRow { mask: Some(mask), ..sample(0) };
     // Bit 203 is past the vocabulary of 203 tokens.
     let past = [0, 0, 0, 0, 0, 0, 1 << 11];
@@ -298,7 +303,8 @@ fn batches_at_the_limits_run_and_one_past_is_refused() {
 fn a_step_of_the_most_tokens_runs() {
     let mut config = config(2, 1, 16);
     (config.layers, config.context_max) = (1, STEP_TOKENS_MAX);
-    let limits = KvLimits { blocks: STEP_TOKENS_MAX / BLOCK_TOKENS };
+    let step = StepLimits { tokens: STEP_TOKENS_MAX, sequences: 1, context: STEP_TOKENS_MAX };
+    let limits = ModelLimits { blocks: STEP_TOKENS_MAX / BLOCK_TOKENS, step };
     let backend = cpu(Isa::best(), 2);
     let mut model = Llama::from_random(backend, config, 1, WeightFormat::Int8, limits).expect("a model");
     let blocks: Vec<_> = (0..limits.blocks as u32).collect();
@@ -313,8 +319,7 @@ fn a_broken_model_is_refused_by_name() {
     let refused = |change: fn(&mut ModelConfig)| {
         let mut config = config(6, 2, 32);
         change(&mut config);
-        let limits = KvLimits { blocks: 1 };
-        match Llama::from_random(cpu(Isa::best(), 1), config, 1, WeightFormat::F16, limits) {
+        match Llama::from_random(cpu(Isa::best(), 1), config, 1, WeightFormat::F16, LIMITS) {
             Ok(_) => String::from("no error"),
             Err(error) => error.to_string(),
         }

@@ -1,6 +1,6 @@
 //! Models and batches are checked once, here; the backends rely on it.
 
-use super::{KV_BLOCKS_MAX, KvLimits, ModelError, STEP_TOKENS_MAX, StepError};
+use super::{KV_BLOCKS_MAX, ModelError, ModelLimits, STEP_SEQUENCES_MAX, STEP_TOKENS_MAX, StepError};
 use crate::backend::batch::{BLOCK_TOKENS, Batch, SampleRow};
 use crate::model::config::{ModelConfig, RopeScaling};
 use crate::model::tensors::{LayerTensors, Matrix};
@@ -13,7 +13,7 @@ const VOCAB_MAX: usize = 1 << 22;
 const CONTEXT_MAX: usize = 1 << 24;
 
 /// The hyperparameters and the limits.
-pub(super) fn config(config: &ModelConfig, limits: KvLimits) -> Result<(), ModelError> {
+pub(super) fn config(config: &ModelConfig, limits: ModelLimits) -> Result<(), ModelError> {
     let ranges = [
         ("the number of layers", config.layers, 1, LAYERS_MAX),
         ("the model's width", config.dim, 1, WIDTH_MAX),
@@ -24,6 +24,9 @@ pub(super) fn config(config: &ModelConfig, limits: KvLimits) -> Result<(), Model
         ("the vocabulary", config.vocab, 1, VOCAB_MAX),
         ("the context", config.context_max, 1, CONTEXT_MAX),
         ("the number of KV blocks", limits.blocks, 1, KV_BLOCKS_MAX),
+        ("the number of tokens in a step", limits.step.tokens, 1, STEP_TOKENS_MAX),
+        ("the number of sequences in a step", limits.step.sequences, 1, STEP_SEQUENCES_MAX),
+        ("the context of a step", limits.step.context, 1, CONTEXT_MAX),
     ];
     for (what, value, min, max) in ranges {
         if value < min || value > max {
@@ -113,22 +116,27 @@ fn vector(
 }
 
 /// A block's number.
-pub(super) fn block(block: u32, limits: KvLimits) -> Result<(), StepError> {
+pub(super) fn block(block: u32, limits: ModelLimits) -> Result<(), StepError> {
     let blocks = limits.blocks;
     if (block as usize) < blocks { Ok(()) } else { Err(StepError::Block { block, blocks }) }
 }
 
 /// A batch: all that the operations index with.
-pub(super) fn batch(config: &ModelConfig, limits: KvLimits, batch: &Batch<'_>) -> Result<(), StepError> {
+pub(super) fn batch(config: &ModelConfig, limits: ModelLimits, batch: &Batch<'_>) -> Result<(), StepError> {
     let tokens = batch.tokens.len();
-    if tokens > STEP_TOKENS_MAX {
-        return Err(StepError::TooManyTokens { tokens, max: STEP_TOKENS_MAX });
+    let counts = [
+        ("tokens", tokens, limits.step.tokens),
+        ("sequences", batch.sequences.len(), limits.step.sequences),
+        ("rows to sample from", batch.samples.len(), limits.step.sequences),
+    ];
+    if let Some((what, count, max)) = counts.into_iter().find(|(_, count, max)| count > max) {
+        return Err(StepError::TooMany { what, count, max });
     }
     let vocab = config.vocab;
     if let Some(&token) = batch.tokens.iter().find(|&&token| token as usize >= vocab) {
         return Err(StepError::Token { token, vocab });
     }
-    let max = config.context_max.min(limits.blocks * BLOCK_TOKENS);
+    let max = limits.step.context;
     let mut covered = 0_usize;
     for (sequence, span) in batch.sequences.iter().enumerate() {
         if span.count == 0 {

@@ -36,7 +36,7 @@ struct Filled {
 }
 
 impl Filled {
-    fn new(cuda: &Cuda<Simulator>, shape: &CacheShape) -> Self {
+    fn new(cuda: &mut Cuda<Simulator>, shape: &CacheShape) -> Self {
         let halves = |seed, count| wave(seed, count).into_iter().map(f16::from_f32).collect::<Vec<_>>();
         let count = BLOCKS * shape.kv_heads * BLOCK_TOKENS * shape.head_dim;
         let (keys, values) = (halves(3, count), halves(4, count));
@@ -90,7 +90,7 @@ fn blocks(index: usize, part: Part) -> Vec<u32> {
 /// Attention of the parts as one step, and as plain sums.
 fn attend(device: &Simulator, shape: &CacheShape, parts: &[Part]) -> (Vec<f32>, Vec<f64>) {
     let mut cuda = Cuda::new(device.clone());
-    let filled = Filled::new(&cuda, shape);
+    let filled = Filled::new(&mut cuda, shape);
     let rows: usize = parts.iter().map(|part| part.1).sum();
     let width = (shape.heads + 2 * shape.kv_heads) * shape.head_dim;
     // Queries follow their sequence and position, so that a row is the same in any batch.
@@ -104,7 +104,8 @@ fn attend(device: &Simulator, shape: &CacheShape, parts: &[Part]) -> (Vec<f32>, 
         .zip(&tables)
         .map(|(part, blocks)| SequenceSpan { start: part.0, count: part.1, blocks })
         .collect();
-    let mut output = Buffer::new(0);
+    let width_out = shape.heads * shape.head_dim;
+    let mut output = cuda.buffer(rows, width_out).expect("room");
     let queries = Buffer::holding(put(device, &qkv), rows, width);
     let batch = Batch { tokens: &vec![0; rows], sequences: &spans, samples: &[] };
     cuda.step(&batch, |cuda| cuda.attention(&queries, &filled.cache, 1, &mut output)).expect("a step");
@@ -116,7 +117,7 @@ fn attend(device: &Simulator, shape: &CacheShape, parts: &[Part]) -> (Vec<f32>, 
             filled.attend(query, &tables[index], position, head / group)
         })
     });
-    (cuda.read(&output).expect("the output"), wanted.collect())
+    (cuda.read(&output, rows).expect("the output"), wanted.collect())
 }
 
 #[test]
@@ -185,7 +186,7 @@ fn keys_are_normalised_and_rotated_and_values_keep_their_bias() {
         let batch = Batch { tokens: &vec![0; count], sequences: &[span], samples: &[] };
         cuda.step(&batch, |cuda| cuda.attempt(|cuda| cuda.rotate(&rows, &weights, &cache, 1)))
             .expect("a step");
-        let rotated = cuda.read(&rows).expect("queries");
+        let rotated = cuda.read(&rows, count).expect("queries");
         let [keys, values] =
             cache.memory(1).each_ref().map(|memory| get::<f16>(device, memory).expect("the cache"));
         for row in 0..count {

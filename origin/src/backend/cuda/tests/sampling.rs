@@ -1,11 +1,13 @@
 //! Sampling, beside the sampler in host memory: the same token and the same probability, bit by bit.
 
 use super::device::{everywhere, put, wave};
+use crate::backend::Backend;
 use crate::backend::batch::{Batch, SampleRow};
 use crate::backend::cpu::{Exponentials, Isa};
+use crate::backend::cuda::Cuda;
 use crate::backend::cuda::room::Buffer;
-use crate::backend::cuda::sampling::DeviceSampler;
-use crate::backend::sampling::{SampleParams, Sampler};
+use crate::backend::cuda::simulator::Simulator;
+use crate::backend::sampling::{SampleParams, Sampled, Sampler};
 
 /// Logits between -8 and 8, some equal, one minus infinity.
 fn logits(seed: usize, vocab: usize) -> Vec<f32> {
@@ -37,6 +39,15 @@ fn params() -> Vec<SampleParams> {
     ]
 }
 
+/// Samples from rows of logits.
+fn sample(device: &Simulator, logits: &[f32], vocab: usize, samples: &[SampleRow<'_>]) -> Vec<Sampled> {
+    let mut cuda = Cuda::new(device.clone());
+    let logits = Buffer::holding(put(device, logits), samples.len(), vocab);
+    let batch = Batch { samples, ..Batch::default() };
+    cuda.step(&batch, |cuda| cuda.sample(&logits, &batch)).expect("a launch");
+    cuda.collect().expect("tokens")
+}
+
 #[test]
 fn tokens_are_those_of_the_sampler() {
     let isa = Isa::best();
@@ -57,9 +68,7 @@ fn tokens_are_those_of_the_sampler() {
                 })
                 .collect();
             let rows: Vec<_> = (0..samples.len()).flat_map(|row| logits(row, vocab)).collect();
-            let there = Buffer::holding(put(device, &rows), samples.len(), vocab);
-            let batch = Batch { samples: &samples, ..Batch::default() };
-            let found = DeviceSampler::default().sample(device, &there, &batch).expect("a launch");
+            let found = sample(device, &rows, vocab, &samples);
             assert_eq!(found.len(), samples.len());
             for ((found, row), logits) in found.iter().zip(&samples).zip(rows.chunks_exact(vocab)) {
                 let wanted = Sampler::default().sample(logits, row, &exp);
@@ -79,9 +88,7 @@ fn where_no_token_is_possible_it_is_the_first_with_no_probability() {
             history: &[],
             mask: Some(&[0, 0]),
         };
-        let there = Buffer::holding(put(device, &wave(1, 40)), 1, 40);
-        let batch = Batch { samples: &[row], ..Batch::default() };
-        let found = DeviceSampler::default().sample(device, &there, &batch).expect("a launch")[0];
+        let found = sample(device, &wave(1, 40), 40, &[row])[0];
         assert_eq!((found.token, found.log_probability), (0, f32::NEG_INFINITY));
     });
 }

@@ -12,7 +12,7 @@ fn tolerance(format: WeightFormat) -> f64 {
 
 fn simulated(checks: Checks, config: &ModelConfig, format: WeightFormat) -> Llama<Cuda<Simulator>> {
     let backend = Cuda::new(Simulator::new(checks));
-    Llama::from_random(backend, config.clone(), 1, format, KvLimits { blocks: 80 }).expect("a model")
+    Llama::from_random(backend, config.clone(), 1, format, LIMITS).expect("a model")
 }
 
 /// Compares a model with the reference: a prompt in two chunks, then token by token.
@@ -144,6 +144,83 @@ fn tokens_are_drawn_as_the_sampler_draws_them_from_the_same_logits() {
     }
 }
 
+/// A step of one new token for each of some sequences, with one sample each, the first with this many.
+fn decode(
+    model: &mut Llama<Cuda<Simulator>>,
+    starts: &[usize],
+    first_samples: usize,
+) -> (Vec<Sampled>, Vec<f32>) {
+    let blocks: Vec<Vec<u32>> =
+        (0..starts.len() as u32).map(|i| (0..18).map(|b| (b * 4 + i) % 80).collect()).collect();
+    let tokens: Vec<u32> = starts.iter().map(|&start| (start * 31 + 7) as u32 % 203).collect();
+    let sequences: Vec<_> =
+        starts.iter().zip(&blocks).map(|(&start, blocks)| SequenceSpan { start, count: 1, blocks }).collect();
+    let masks = [[0x5555_5555; 7], [!0; 7]];
+    let params = SampleParams { temperature: 0.8, top_p: 0.9, repetition_penalty: 1.2, ..Default::default() };
+    let rows = (0..starts.len()).flat_map(|row| vec![row; if row == 0 { first_samples } else { 1 }]);
+    let samples: Vec<_> = rows
+        .enumerate()
+        .map(|(i, row)| SampleRow {
+            row,
+            params: SampleParams { stream: i as u64, ..params },
+            position: starts[row] as u64,
+            history: &tokens[..row],
+            mask: (i % 3 > 0).then_some(&masks[i % 2]),
+        })
+        .collect();
+    let batch = Batch { tokens: &tokens, sequences: &sequences, samples: &samples };
+    (model.step(&batch).expect("a valid batch"), model.logits(&batch).expect("a valid batch"))
+}
+
+#[test]
+fn a_step_that_is_padded_and_replayed_has_the_bits_of_one_that_is_not() {
+    let config = config(6, 2, 32);
+    let backend = |checks| Cuda::new(Simulator::new(checks));
+    for checks in [Checks::Plain, Checks::Memory, Checks::Races] {
+        let model = |backend| {
+            Llama::from_random(backend, config.clone(), 1, WeightFormat::Int8, LIMITS).expect("a model")
+        };
+        let mut recorded = model(backend(checks));
+        let mut plain = model(backend(Checks::Plain).without_graphs());
+        let steps = [
+            // A context alone, then in company that needs padding, then split.
+            (&[0][..], 1),
+            (&[1, 0, 0], 1),
+            (&[2, 1, 1], 1),
+            (&[3], 1),
+            (&[140, 3], 1),
+            (&[141, 270, 20], 1),
+            // More samples than sequences, in a bucket that is recorded already.
+            (&[4], 4),
+            (&[5, 4], 3),
+            (&[142, 6, 5, 4], 1),
+        ];
+        for (starts, first_samples) in steps {
+            let found = decode(&mut recorded, starts, first_samples);
+            assert_eq!(found, decode(&mut plain, starts, first_samples), "{checks:?}, {starts:?}");
+        }
+        // Of 1 and 4 lanes with one split, of 2 lanes with two, of 4 with two and four.
+        assert_eq!((recorded.backend.recorded(), plain.backend.recorded()), (5, 0));
+    }
+}
+
+#[test]
+fn a_recorded_step_notices_that_its_memory_has_moved() {
+    let mut model = simulated(Checks::Plain, &config(3, 1, 32), WeightFormat::F16);
+    let span = SequenceSpan { start: 0, count: 1, blocks: &[0] };
+    let batch = Batch { tokens: &[1], sequences: &[span], samples: &[sample(0)] };
+    for _ in 0..2 {
+        model.step(&batch).expect("a valid batch");
+    }
+    model.backend.move_operand();
+    let Err(StepError::Backend(BackendError::Device { reason })) = model.step(&batch) else {
+        panic!("the step fails");
+    };
+    for part in ["replaying launches", "is given the address of memory that is not alive"] {
+        assert!(reason.contains(part), "{reason}");
+    }
+}
+
 #[test]
 fn a_copied_block_serves_another_sequence() {
     let config = config(4, 2, 32);
@@ -160,9 +237,8 @@ fn a_device_that_fails_ends_the_step_with_its_reason() {
     let text = "REGISTER(name, FEW_THREADS)";
     let mutation = KernelMutation { file: "product_few.cu", text, instead: "REGISTER(name, 32)" };
     let backend = Cuda::new(Simulator::mutated(Checks::Plain, &mutation));
-    let limits = KvLimits { blocks: 2 };
     let mut model =
-        Llama::from_random(backend, config(3, 1, 32), 1, WeightFormat::F16, limits).expect("a model");
+        Llama::from_random(backend, config(3, 1, 32), 1, WeightFormat::F16, LIMITS).expect("a model");
     let span = SequenceSpan { start: 0, count: 2, blocks: &[0] };
     let batch = Batch { tokens: &[1, 2], sequences: &[span], samples: &[sample(1)] };
     let Err(StepError::Backend(BackendError::Device { reason })) = model.step(&batch) else {
