@@ -27,8 +27,8 @@ pub trait Backend: Send {
 
     /// What it is, for logs: device, instructions, threads.
     fn name(&self) -> String;
-    /// The way it computes, in a word: with the same weights, backends of the same arithmetic choose the same tokens.
-    fn arithmetic(&self) -> &'static str;
+    /// The way it computes, in words: with the same weights, backends of the same arithmetic choose the same tokens.
+    fn arithmetic(&self) -> String;
     /// Takes over a weight matrix.
     fn matrix(&self, matrix: Matrix) -> Result<Self::Matrix, BackendError>;
     /// Takes over a vector.
@@ -189,7 +189,13 @@ pub enum BackendError {
         /// What it may be.
         choices: &'static [usize],
     },
-    /// A device that refused or failed.
+    /// A device without memory for what it was asked for; it goes on working.
+    #[error("{reason}")]
+    DeviceMemory {
+        /// The device, what it was asked for, and what it answered.
+        reason: String,
+    },
+    /// A device that failed. What is on it is lost.
     #[error("{reason}")]
     Device {
         /// The device, what it was asked for, and what it answered.

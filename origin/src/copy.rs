@@ -32,7 +32,7 @@ use self::judge::Judge;
 use self::prompt::PromptStyle;
 use self::vocabulary::Vocabulary;
 use self::writing::Writing;
-use crate::engine::Handle;
+use crate::engine::fleet::Fleet;
 
 /// Most branches of one variant.
 pub const BRANCHES_MAX: usize = 4;
@@ -51,10 +51,10 @@ pub struct WriteContext {
     pub deadline: Instant,
 }
 
-/// Turns briefs into copy on one engine.
+/// Turns briefs into copy on the engines of one model.
 #[derive(Clone)]
 pub struct Copywriter {
-    engine: Handle,
+    engines: Fleet,
     vocabulary: Arc<Vocabulary>,
     style: PromptStyle,
     model: ModelInfo,
@@ -62,14 +62,14 @@ pub struct Copywriter {
 }
 
 impl Copywriter {
-    /// A copywriter over a running engine and its model's tokenizer.
-    pub fn new(engine: Handle, vocabulary: Arc<Vocabulary>, style: PromptStyle, model: ModelInfo) -> Self {
-        Self { engine, vocabulary, style, model, branches_max: BRANCHES_MAX }
+    /// A copywriter over running engines and their model's tokenizer.
+    pub fn new(engines: Fleet, vocabulary: Arc<Vocabulary>, style: PromptStyle, model: ModelInfo) -> Self {
+        Self { engines, vocabulary, style, model, branches_max: BRANCHES_MAX }
     }
 
-    /// The engine, for its counters and limits.
-    pub fn engine(&self) -> &Handle {
-        &self.engine
+    /// The engines, for their counters and conditions.
+    pub fn engines(&self) -> &Fleet {
+        &self.engines
     }
 
     /// The model that writes.
@@ -89,7 +89,8 @@ impl Copywriter {
     /// Begins to write. The stream ends with `done` or `error`; dropping it cancels the work.
     ///
     /// # Errors
-    /// `infeasible_constraints`, where the brief cannot be planned; `overloaded`, where the queue is full.
+    /// `infeasible_constraints`, where the brief cannot be planned; `overloaded`, where every queue is full; `origin_unavailable`,
+    /// where no engine runs.
     pub fn write(&self, brief: Brief, context: WriteContext) -> Result<CopyStream, Problem> {
         let started = Instant::now();
         let lines = plan::lines(&brief)?;
@@ -102,7 +103,7 @@ impl Copywriter {
             lines,
             temperature: brief.creativity.temperature(),
             seed,
-            branches: (self.engine.limits().sequences_max / brief.variants).clamp(1, self.branches_max),
+            branches: (self.engines.limits().sequences_max / brief.variants).clamp(1, self.branches_max),
             judge: Judge::new(brief),
         };
         let (events, receiver) = mpsc::channel(EVENTS_WAITING_MAX);

@@ -4,6 +4,7 @@
 //! schedule, run, deliver. The engine knows no HTTP and no text: tokens go in and guides see tokens come out.
 
 pub mod blocks;
+pub mod fleet;
 pub mod guide;
 pub mod limits;
 pub mod request;
@@ -13,59 +14,80 @@ mod handle;
 mod live;
 mod scheduler;
 mod sequence;
+mod shared;
+mod supervisor;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Instant;
 
-pub use handle::Handle;
+pub use handle::{EngineThread, Handle};
+pub use shared::Condition;
+pub use supervisor::{EngineLost, Restarts};
+
 use live::{LiveRequest, Submission};
 use scheduler::{Chunk, Queued, Scheduler};
 use sequence::{Place, Sequence};
+use shared::Shared;
 
 use self::guide::{Progress, Selection};
 use self::limits::EngineLimits;
 use self::request::{AbortReason, Event, FinishReason};
-use self::stats::Stats;
 use crate::backend::Backend;
 use crate::backend::batch::{Batch, SampleRow, SequenceSpan};
 use crate::backend::sampling::Sampled;
-use crate::model::llama::{Llama, StepError};
+use crate::model::llama::{Llama, Severity, StepError};
 
 /// A model, its scheduler and the requests in progress.
-pub struct Engine<B: Backend> {
+pub struct Engine<'a, B: Backend> {
     model: Llama<B>,
     scheduler: Scheduler,
     requests: BTreeMap<u64, LiveRequest>,
-    submissions: Receiver<Submission>,
     next_request: u64,
-    stats: Arc<Stats>,
+    submissions: &'a Receiver<Submission>,
+    shared: &'a Shared,
 }
 
-impl<B: Backend> Engine<B> {
+impl<'a, B: Backend> Engine<'a, B> {
     fn new(
         model: Llama<B>,
         limits: EngineLimits,
-        submissions: Receiver<Submission>,
-        stats: Arc<Stats>,
+        submissions: &'a Receiver<Submission>,
+        shared: &'a Shared,
     ) -> Self {
-        let scheduler = Scheduler::new(limits);
-        Self { model, scheduler, requests: BTreeMap::new(), submissions, next_request: 0, stats }
+        let scheduler = Scheduler::new(limits, shared.prefixes.clone());
+        let engine =
+            Self { model, scheduler, requests: BTreeMap::new(), next_request: 0, submissions, shared };
+        engine.gauge();
+        engine
     }
 
-    /// Serves until every handle is gone and every request has ended.
-    fn run_until_closed(mut self) {
+    /// Serves until every handle is gone and every request has ended, or until the device fails.
+    fn run_until_closed(mut self) -> Result<(), StepError> {
         while self.receive() {
             self.retire(Instant::now());
             if self.scheduler.is_idle() {
                 continue;
             }
-            if let Err(error) = self.step() {
-                tracing::error!(%error, "a step failed; its requests are aborted");
-                self.abort_all();
+            let Err(error) = self.step() else { continue };
+            match error.severity() {
+                Severity::Refused => {
+                    tracing::error!(%error, "a step was refused; its requests are ended");
+                    self.abort_all(AbortReason::StepFailed);
+                }
+                Severity::Memory => {
+                    tracing::error!(%error, "a step found no memory; its requests are ended");
+                    self.abort_all(AbortReason::OutOfMemory);
+                }
+                Severity::DeviceLost => {
+                    // First, so that who is told of it does not find the engine ready.
+                    self.shared.set_condition(Condition::Restarting { reason: error.to_string() });
+                    self.abort_all(AbortReason::DeviceLost);
+                    return Err(error);
+                }
             }
         }
+        Ok(())
     }
 
     /// One step of everything that runs.
@@ -99,9 +121,8 @@ impl<B: Backend> Engine<B> {
     fn accept(&mut self, submission: Submission) {
         let id = self.next_request;
         self.next_request += 1;
-        let (live, tokens, salt) = LiveRequest::new(submission);
-        let hashes = blocks::chain_hashes(&salt, &tokens).into();
-        let prompt = Sequence::prompt(id, tokens, hashes, self.scheduler.pool().empty_table());
+        let (live, tokens, hashes) = LiveRequest::new(submission);
+        let prompt = Sequence::prompt(id, tokens, hashes.into(), self.scheduler.pool().empty_table());
         self.scheduler.enqueue(Queued { prompt, lanes: live.lanes() });
         self.requests.insert(id, live);
     }
@@ -120,10 +141,11 @@ impl<B: Backend> Engine<B> {
         self.gauge();
     }
 
-    fn abort_all(&mut self) {
+    fn abort_all(&mut self, reason: AbortReason) {
         for id in self.requests.keys().copied().collect::<Vec<_>>() {
-            self.abort(id, AbortReason::StepFailed);
+            self.abort(id, reason);
         }
+        self.gauge();
     }
 
     fn abort(&mut self, id: u64, reason: AbortReason) {
@@ -132,7 +154,7 @@ impl<B: Backend> Engine<B> {
         if live.is_admitted() {
             self.scheduler.release_lanes(live.open_lanes());
         } else {
-            self.stats.waiting.subtract(1);
+            self.shared.stats.waiting.subtract(1);
         }
         live.tell(Event::Aborted(reason));
     }
@@ -142,10 +164,10 @@ impl<B: Backend> Engine<B> {
         for (id, cached_tokens) in admitted {
             let live = self.requests.get_mut(&id).expect("only live requests are scheduled");
             live.admit(cached_tokens);
-            self.stats.waiting.subtract(1);
-            self.stats.requests.add(1);
-            self.stats.prompt_tokens.add(live.prompt_count() as u64);
-            self.stats.cached_tokens.add(cached_tokens as u64);
+            self.shared.stats.waiting.subtract(1);
+            self.shared.stats.requests.add(1);
+            self.shared.stats.prompt_tokens.add(live.prompt_count() as u64);
+            self.shared.stats.cached_tokens.add(cached_tokens as u64);
         }
         plan
     }
@@ -175,7 +197,7 @@ impl<B: Backend> Engine<B> {
                 }));
             }
         }
-        self.stats.sampled_tokens.add(samples.len() as u64);
+        self.shared.stats.sampled_tokens.add(samples.len() as u64);
         self.model.step(&Batch { tokens: &tokens, sequences: &spans, samples: &samples })
     }
 
@@ -272,17 +294,17 @@ impl<B: Backend> Engine<B> {
         }
     }
 
-    fn count(&self, plan: &[Chunk], started: Instant) {
-        let stats = &self.stats;
+    fn count(&mut self, plan: &[Chunk], started: Instant) {
+        let stats = &self.shared.stats;
         stats.steps.add(1);
         stats.step_tokens.add(plan.iter().map(|chunk| chunk.count as u64).sum());
         stats.step_time_us.add(started.elapsed().as_micros() as u64);
-        stats.preemptions.set(self.scheduler.preemptions);
+        stats.preemptions.add(std::mem::take(&mut self.scheduler.preemptions));
         self.gauge();
     }
 
     fn gauge(&self) {
-        let stats = &self.stats;
+        let stats = &self.shared.stats;
         stats.running.set(self.scheduler.lanes() as u64);
         let blocks = self.scheduler.pool().counts();
         stats.blocks_free.set(blocks.free as u64);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adlib_origin::api::app::App;
-use adlib_origin::api::writer::Writer;
+use adlib_origin::copy::Copywriter;
 use adlib_origin::copy::load::{self, LoadedWriter};
 use adlib_origin::server::signals::Signals;
 use adlib_origin::server::{Drained, Server};
@@ -88,19 +88,23 @@ async fn run(settings: Settings, metrics: PrometheusHandle, started: Instant) ->
     failure.map_or(Ok(()), Err)
 }
 
-/// Loads the model on a thread of its own, since it blocks; what comes back is the error if it fails.
+/// Loads the model on a thread of its own, since it blocks; what comes back is the error if that fails, or if every
+/// engine fails for good later.
 fn load_apart(
     settings: Settings,
-    app: Arc<App<LoadedWriter>>,
+    app: Arc<App<Copywriter>>,
     started: Instant,
 ) -> std::io::Result<oneshot::Receiver<anyhow::Error>> {
     let (failure, failed) = oneshot::channel();
     std::thread::Builder::new().name("load".into()).spawn(move || match load::load(&settings) {
-        Ok(writer) => {
+        Ok(LoadedWriter { writer, engines }) => {
             let took = started.elapsed();
             metrics::note_ready(&writer.model().id, &writer.model().fingerprint, took);
             tracing::info!(model = writer.model().id, start_to_ready_ms = took.as_millis() as u64, "ready");
             app.loaded(writer);
+            if let Err(error) = engines.wait() {
+                _ = failure.send(anyhow::Error::new(error).context("the model cannot be run"));
+            }
         }
         Err(error) => _ = failure.send(anyhow::Error::new(error).context("the model cannot be loaded")),
     })?;

@@ -8,9 +8,8 @@ use adlib_shared::event::Event;
 use adlib_shared::problem::Problem;
 use futures::Stream;
 
-use crate::copy::CopyStream;
 pub use crate::copy::WriteContext;
-use crate::copy::load::LoadedWriter;
+use crate::copy::{CopyStream, Copywriter};
 
 /// Writes copy for briefs.
 pub trait Writer: Send + Sync + 'static {
@@ -30,22 +29,22 @@ pub trait Writer: Send + Sync + 'static {
     fn publish_metrics(&self);
 }
 
-impl Writer for LoadedWriter {
+impl Writer for Copywriter {
     type Events = CopyStream;
 
     fn model(&self) -> &ModelInfo {
-        self.writer.model()
+        self.model()
     }
 
     fn ready(&self) -> Result<(), Vec<String>> {
-        if self.engine.is_finished() { Err(vec!["the engine has stopped".to_owned()]) } else { Ok(()) }
+        self.engines().ready()
     }
 
     fn write(&self, brief: Brief, context: WriteContext) -> Result<CopyStream, Problem> {
-        self.writer.write(brief, context)
+        self.write(brief, context)
     }
 
     fn publish_metrics(&self) {
-        engine_metrics::publish(self.writer.engine().stats());
+        self.engines().replicas().iter().enumerate().for_each(engine_metrics::publish);
     }
 }

@@ -10,6 +10,9 @@
 mod arena;
 mod attention;
 mod cache;
+mod exponentials;
+#[cfg(test)]
+mod faults;
 mod grid;
 mod matmul;
 mod norm;
@@ -23,6 +26,9 @@ mod simd;
 mod tests;
 
 pub use cache::Cache;
+pub(crate) use exponentials::Exponentials;
+#[cfg(test)]
+pub(crate) use faults::Faults;
 pub use packed::PackedMatrix;
 
 use super::batch::Batch;
@@ -70,6 +76,8 @@ pub struct Cpu {
     groups: Groups,
     /// What the last step chose.
     sampled: Vec<Sampled>,
+    #[cfg(test)]
+    faults: Faults,
 }
 
 /// Activation rows.
@@ -92,6 +100,8 @@ impl Cpu {
             normed: Grid::default(),
             groups: Grid::default(),
             sampled: Vec::new(),
+            #[cfg(test)]
+            faults: Faults::default(),
         }
     }
 
@@ -215,35 +225,6 @@ impl Kernel for Rotate<'_> {
     }
 }
 
-/// The vector pass of the sampler: `to = exp((x - shift) * scale)`.
-pub(crate) struct Exponentials<'a> {
-    pub(crate) x: &'a [f32],
-    pub(crate) shift: f32,
-    pub(crate) scale: f32,
-    pub(crate) to: &'a mut [f32],
-}
-
-impl Kernel for Exponentials<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let (shift, scale) = (simd.splat(self.shift), simd.splat(self.scale));
-        let (chunks, rest) = self.x.as_chunks::<LANES>();
-        let (outputs, output_rest) = self.to.as_chunks_mut::<LANES>();
-        for (chunk, output) in chunks.iter().zip(outputs) {
-            simd.store(simd.exp(simd.mul(simd.sub(simd.load(chunk), shift), scale)), output);
-        }
-        if !rest.is_empty() {
-            let mut lanes = [self.shift; LANES];
-            lanes[..rest.len()].copy_from_slice(rest);
-            let powers = simd.exp(simd.mul(simd.sub(simd.load(&lanes), shift), scale));
-            simd.store(powers, &mut lanes);
-            output_rest.copy_from_slice(&lanes[..output_rest.len()]);
-        }
-    }
-}
-
 impl Backend for Cpu {
     type Matrix = PackedMatrix;
     type Vector = Vec<f32>;
@@ -254,8 +235,8 @@ impl Backend for Cpu {
         format!("cpu ({}, {} threads)", self.isa, self.pool.threads())
     }
 
-    fn arithmetic(&self) -> &'static str {
-        "cpu"
+    fn arithmetic(&self) -> String {
+        String::from("cpu")
     }
 
     fn matrix(&self, matrix: Matrix) -> Result<PackedMatrix, BackendError> {
@@ -292,6 +273,8 @@ impl Backend for Cpu {
     }
 
     fn step(&mut self, batch: &Batch<'_>, mut operations: impl FnMut(&mut Self)) -> Result<(), BackendError> {
+        #[cfg(test)]
+        self.faults.strike()?;
         self.plan.set(batch);
         operations(self);
         Ok(())

@@ -47,6 +47,7 @@ use plan::Plan;
 use reservation::Reservation;
 use room::{Buffer, Room};
 use sampling::DeviceSampler;
+use std::thread;
 use weights::{DeviceMatrix, DeviceVector};
 
 /// A device and what a step keeps on it.
@@ -67,15 +68,63 @@ pub(crate) struct Cuda<D: Driver> {
 }
 
 impl Cuda<Gpu> {
-    /// The backend on a GPU of this machine.
-    pub(crate) fn open(ordinal: usize) -> Result<Self, GpuAbsence> {
+    /// The backend on each of these GPUs.
+    pub(crate) fn open(ordinals: &[usize]) -> Result<Vec<Self>, GpuAbsence> {
+        let gpus = open_each(ordinals).into_iter().collect::<Result<Vec<_>, _>>()?;
+        let first = &gpus[0];
+        match gpus.iter().find(|gpu| gpu.capability() != first.capability()) {
+            Some(other) => Err(GpuAbsence::Kinds { first: first.name(), other: other.name() }),
+            None => Ok(gpus.into_iter().map(Self::new).collect()),
+        }
+    }
+
+    /// The backend on every GPU that can be used and is of the first one's kind.
+    pub(crate) fn open_all() -> Result<Vec<Self>, GpuAbsence> {
+        let count = Gpu::count()?;
+        let (mut gpus, mut absence) = (Vec::<Gpu>::new(), GpuAbsence::Device { ordinal: 0, count });
+        for (ordinal, opened) in open_each(&(0..count).collect::<Vec<_>>()).into_iter().enumerate() {
+            match opened {
+                Ok(gpu) if gpus.first().is_none_or(|first| first.capability() == gpu.capability()) => {
+                    gpus.push(gpu);
+                }
+                Ok(gpu) => tracing::warn!(
+                    ordinal,
+                    name = gpu.name(),
+                    "a GPU of another kind than the first is not used"
+                ),
+                Err(reason) => {
+                    tracing::warn!(ordinal, %reason, "a GPU cannot be used");
+                    absence = reason;
+                }
+            }
+        }
+        if gpus.is_empty() { Err(absence) } else { Ok(gpus.into_iter().map(Self::new).collect()) }
+    }
+
+    /// The backend on a GPU that has failed and of which nothing is in use any more.
+    pub(crate) fn reopen(ordinal: usize) -> Result<Self, GpuAbsence> {
+        Gpu::reset(ordinal)?;
         Gpu::open(ordinal).map(Self::new)
+    }
+
+    /// Which of the driver's devices it is on.
+    pub(crate) fn ordinal(&self) -> usize {
+        self.driver.ordinal()
     }
 
     /// Bytes of the GPU's memory.
     pub(crate) fn memory_bytes(&self) -> u64 {
         self.driver.memory_bytes()
     }
+}
+
+/// Opens GPUs side by side.
+fn open_each(ordinals: &[usize]) -> Vec<Result<Gpu, GpuAbsence>> {
+    thread::scope(|scope| {
+        let opened: Vec<_> =
+            ordinals.iter().map(|&ordinal| scope.spawn(move || Gpu::open(ordinal))).collect();
+        opened.into_iter().map(|opened| opened.join().expect("opening does not panic")).collect()
+    })
 }
 
 impl<D: Driver> Cuda<D> {
@@ -171,8 +220,8 @@ impl<D: Driver> Backend for Cuda<D> {
         format!("cuda ({})", self.driver.name())
     }
 
-    fn arithmetic(&self) -> &'static str {
-        "cuda"
+    fn arithmetic(&self) -> String {
+        self.driver.arithmetic()
     }
 
     fn matrix(&self, matrix: Matrix) -> Result<DeviceMatrix<D>, BackendError> {

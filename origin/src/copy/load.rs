@@ -1,9 +1,10 @@
-//! From settings to a copywriter that is ready: opens the model, sizes the KV cache, starts the engine.
+//! From settings to a copywriter that is ready: opens the model, sizes the KV cache, starts an engine on each device.
 
-use std::num::NonZeroUsize;
+mod devices;
+
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread;
 
 use adlib_shared::catalog::ModelInfo;
 
@@ -13,26 +14,26 @@ use super::vocabulary::Vocabulary;
 use super::{BRANCHES_MAX, Copywriter};
 use crate::backend::Backend;
 use crate::backend::batch::BLOCK_TOKENS;
-use crate::backend::cpu::Cpu;
-use crate::backend::cuda::{Cuda, Gpu, GpuAbsence};
-use crate::engine::Handle;
+use crate::backend::cuda::GpuAbsence;
+use crate::engine::fleet::{Fleet, FleetThreads};
 use crate::engine::limits::EngineLimits;
+use crate::engine::{EngineThread, Handle, Restarts};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::ModelConfig;
 use crate::model::hub::{self, HubError};
 use crate::model::llama::{KV_BLOCKS_MAX, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX};
 use crate::model::load_error::LoadError;
-use crate::settings::device::Device;
-use crate::settings::memory::memory_bytes;
 use crate::settings::model_source::ModelSource;
 use crate::settings::{EngineSettings, KvSize, Settings};
+use devices::Devices;
+pub(crate) use devices::Opened;
 
-/// A copywriter, and the engine's thread: it ends when the last clone of the copywriter is dropped.
+/// A copywriter, and its engines' threads: they end when the last clone of the copywriter is dropped.
 pub struct LoadedWriter {
     /// The copywriter.
     pub writer: Copywriter,
-    /// The engine's thread.
-    pub engine: JoinHandle<()>,
+    /// The engines' threads.
+    pub engines: FleetThreads,
 }
 
 /// Why a model could not be made ready.
@@ -62,67 +63,77 @@ pub enum WriterError {
         /// What one context takes.
         needed: u64,
     },
-    /// The engine's thread.
-    #[error("the engine's thread does not start: {0}")]
+    /// An engine's thread.
+    #[error("an engine's thread does not start: {0}")]
     Thread(std::io::Error),
 }
 
-/// Opens the model that the settings name and starts an engine on it.
+/// Opens the model that the settings name and starts an engine on each device that they name.
 pub fn load(settings: &Settings) -> Result<LoadedWriter, WriterError> {
     let path = match &settings.model {
         ModelSource::Path(path) => path.clone(),
         ModelSource::Hub(repository) => hub::fetch(repository)?,
     };
     let checkpoint = Checkpoint::open(&path, &settings.adapters)?.quantized(settings.engine.quantize);
-    if let Some(gpu) = gpu(settings.engine.device)? {
-        let memory = gpu.memory_bytes();
-        return start(settings, &checkpoint, gpu, memory);
-    }
-    let threads = NonZeroUsize::new(settings.engine.threads).unwrap_or(NonZeroUsize::MIN);
-    start(settings, &checkpoint, Cpu::new(threads), memory_bytes())
-}
-
-/// The GPU, where one is wanted and can be used.
-fn gpu(device: Device) -> Result<Option<Cuda<Gpu>>, WriterError> {
-    match device {
-        Device::Cpu => Ok(None),
-        Device::Cuda(ordinal) => Ok(Some(Cuda::open(ordinal)?)),
-        Device::Auto => match Cuda::open(0) {
-            Ok(cuda) => Ok(Some(cuda)),
-            Err(reason) => {
-                tracing::info!(%reason, "no GPU is used; the model runs on the CPU");
-                Ok(None)
-            }
-        },
+    let restarts = Restarts::default();
+    match Devices::open(&settings.engine)? {
+        Devices::Cpu(cpu) => start(settings, checkpoint, cpu, restarts),
+        Devices::Gpus(gpus) => start(settings, checkpoint, gpus, restarts),
     }
 }
 
-/// Starts an engine on a backend that has this much memory.
-fn start<B: Backend + 'static>(
+/// Starts an engine on each device, all of which compute alike.
+pub(crate) fn start<B: Backend + 'static>(
     settings: &Settings,
-    checkpoint: &Checkpoint,
-    backend: B,
-    memory: u64,
+    checkpoint: Checkpoint,
+    devices: Vec<Opened<B>>,
+    restarts: Restarts,
 ) -> Result<LoadedWriter, WriterError> {
-    let arithmetic = backend.arithmetic();
-    let limits = limits(&settings.engine, checkpoint.config(), checkpoint.weight_bytes(), memory)?;
-    let model = load_model(backend, checkpoint, limits)?;
-    tracing::info!(
-        model = checkpoint.id(),
-        backend = model.backend_name(),
-        kv_tokens = limits.blocks * BLOCK_TOKENS,
-        "the model is loaded"
-    );
+    let arithmetic = devices[0].backend.arithmetic();
+    let checkpoint = Arc::new(checkpoint);
+    let started: Result<Vec<_>, _> = thread::scope(|scope| {
+        let starts = devices.into_iter().enumerate().map(|(replica, device)| {
+            let checkpoint = Arc::clone(&checkpoint);
+            scope.spawn(move || start_engine(replica, &settings.engine, checkpoint, device, restarts))
+        });
+        let starts: Vec<_> = starts.collect();
+        starts.into_iter().map(|start| start.join().expect("loading does not panic")).collect()
+    });
+    let (handles, threads) = started?.into_iter().unzip();
+    let engines = Fleet::new(handles);
+    let limits = engines.limits();
     let vocabulary = Arc::new(Vocabulary::new(Arc::new(checkpoint.tokenizer()?)));
     let style = style(&settings.adapters);
     let info = ModelInfo::new(
         checkpoint.id(),
-        fingerprint(checkpoint, limits, style, arithmetic)?,
+        fingerprint(&checkpoint, limits, style, &arithmetic)?,
         checkpoint.languages().to_vec(),
         limits.tokens_max(),
     );
-    let (handle, engine) = Handle::start(model, limits).map_err(WriterError::Thread)?;
-    Ok(LoadedWriter { writer: Copywriter::new(handle, vocabulary, style, info), engine })
+    let writer = Copywriter::new(engines, vocabulary, style, info);
+    Ok(LoadedWriter { writer, engines: FleetThreads(threads) })
+}
+
+/// Loads the model on a device and starts an engine there.
+fn start_engine<B: Backend + 'static>(
+    replica: usize,
+    settings: &EngineSettings,
+    checkpoint: Arc<Checkpoint>,
+    device: Opened<B>,
+    restarts: Restarts,
+) -> Result<(Handle, EngineThread), WriterError> {
+    let Opened { backend, memory_bytes, mut reopen } = device;
+    let limits = limits(settings, checkpoint.config(), checkpoint.weight_bytes(), memory_bytes)?;
+    let model = load_model(backend, &checkpoint, limits)?;
+    tracing::info!(
+        model = checkpoint.id(),
+        replica,
+        backend = model.backend_name(),
+        kv_tokens = limits.blocks * BLOCK_TOKENS,
+        "the model is loaded"
+    );
+    let reload = move || load_model(reopen()?, &checkpoint, limits);
+    Handle::start(replica, model, limits, restarts, reload).map_err(WriterError::Thread)
 }
 
 fn load_model<B: Backend>(

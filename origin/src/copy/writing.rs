@@ -135,7 +135,7 @@ impl Writing {
                             return Ok(());
                         }
                     }
-                    None => return Err(Problem::new(Code::Internal, "the engine stopped")),
+                    None => return Err(unavailable()),
                 },
             }
         }
@@ -185,6 +185,11 @@ impl Writing {
             EngineEvent::Aborted(AbortReason::StepFailed) => {
                 return Err(Problem::new(Code::Internal, "the model failed"));
             }
+            EngineEvent::Aborted(AbortReason::OutOfMemory) => {
+                let problem = Problem::new(Code::Overloaded, "the model has no memory left");
+                return Err(problem.with_retry_after_s(RETRY_AFTER_S));
+            }
+            EngineEvent::Aborted(AbortReason::DeviceLost) => return Err(unavailable()),
         }
         Ok(false)
     }
@@ -217,7 +222,7 @@ fn submit(
         guides,
         deadline: context.deadline,
     };
-    let generation = writer.engine.submit(request).map_err(refusal)?;
+    let generation = writer.engines.submit(request).map_err(refusal)?;
     Ok(Round { number, generation, written })
 }
 
@@ -232,15 +237,24 @@ fn refusal(error: SubmitError) -> Problem {
                 "the brief and its copy may take {needed} tokens and the model holds {limit}; shorten the brief"
             ),
         ),
-        SubmitError::TooWide { .. } | SubmitError::Stopped => {
+        SubmitError::TooWide { .. } => {
             tracing::error!(%error, "a request was refused by the engine");
             Problem::new(Code::Overloaded, "the model is not available").with_retry_after_s(RETRY_AFTER_S)
         }
+        SubmitError::NotRunning => unavailable(),
     }
+}
+
+/// No engine runs, or the request's has just failed. Whoever asks again finds another one or the same one restarted.
+fn unavailable() -> Problem {
+    Problem::new(Code::OriginUnavailable, "the model is being started anew")
+        .with_retry_after_s(RETRY_RESTARTING_S)
 }
 
 /// What an overloaded origin asks clients to wait: about the time of one brief on a CPU.
 const RETRY_AFTER_S: u32 = 2;
+/// What clients are asked to wait while an engine is started anew: about a pause and a model's loading.
+const RETRY_RESTARTING_S: u32 = 5;
 
 fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e4).round() / 10.0

@@ -4,6 +4,8 @@
 //! No tensor is touched here. A block is *free* (holds nothing), *held* (one or more tables refer to it) or *idle*
 //! (nobody refers to it, but it is published and may be found again until it is evicted, least recently used first).
 
+mod prefixes;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
@@ -11,6 +13,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 
 use crate::backend::batch::BLOCK_TOKENS;
+pub use prefixes::Prefixes;
 
 /// Names a full block by its tokens and by everything before them: a hash chained from the tenant's salt.
 pub type ChainHash = [u8; 32];
@@ -58,6 +61,8 @@ struct Pool {
     /// Idle blocks by the time they became idle.
     idle: BTreeMap<u64, u32>,
     published: HashMap<ChainHash, u32>,
+    /// The same names, for other threads.
+    prefixes: Prefixes,
     /// Counts releases; orders `idle`.
     clock: u64,
 }
@@ -77,13 +82,15 @@ struct Content {
 }
 
 impl BlockPool {
-    /// A pool of `blocks` free blocks.
-    pub fn new(blocks: usize) -> Self {
+    /// A pool of `blocks` free blocks; `prefixes` will tell what it has published.
+    pub fn new(blocks: usize, prefixes: Prefixes) -> Self {
+        prefixes.clear();
         Self(Rc::new(RefCell::new(Pool {
             blocks: vec![Block::default(); blocks],
             free: (0..blocks as u32).rev().collect(),
             idle: BTreeMap::new(),
             published: HashMap::new(),
+            prefixes,
             clock: 0,
         })))
     }
@@ -165,6 +172,7 @@ impl Pool {
         let (_, id) = self.idle.pop_first().ok_or(OutOfBlocks)?;
         let content = self.blocks[id as usize].content.take().expect("idle blocks are published");
         self.published.remove(&content.hash);
+        self.prefixes.remove(&content.hash);
         Ok(id)
     }
 }
@@ -245,6 +253,7 @@ impl BlockTable {
         let tokens = tokens.try_into().expect("a full block's tokens");
         pool.blocks[id as usize].content = Some(Content { hash, tokens });
         pool.published.insert(hash, id);
+        pool.prefixes.insert(hash);
     }
 }
 

@@ -1,5 +1,6 @@
 //! What bounds the engine. Every queue, batch and context has a number here.
 
+use super::request::{Request, SubmitError};
 use crate::backend::StepLimits;
 use crate::backend::batch::BLOCK_TOKENS;
 use crate::model::llama::ModelLimits;
@@ -33,5 +34,36 @@ impl EngineLimits {
             context: self.context_max,
         };
         ModelLimits { blocks: self.blocks, step }
+    }
+
+    /// Refuses a request that can never run.
+    ///
+    /// # Panics
+    /// If it has no prompt or no guide.
+    pub(super) fn admit(&self, request: &Request) -> Result<(), SubmitError> {
+        assert!(
+            !request.prompt.is_empty() && !request.guides.is_empty(),
+            "a request has a prompt and a guide"
+        );
+        let (needed, limit) = (request.prompt.len() + request.tokens_max, self.tokens_max());
+        if needed > limit {
+            return Err(SubmitError::TooLong { needed, limit });
+        }
+        let (needed, limit) = (request.sequences(), self.sequences_max);
+        if needed > limit {
+            return Err(SubmitError::TooWide { needed, limit });
+        }
+        Ok(())
+    }
+
+    /// What is within both limits.
+    pub(super) fn within(self, other: Self) -> Self {
+        Self {
+            queue_max: self.queue_max.min(other.queue_max),
+            sequences_max: self.sequences_max.min(other.sequences_max),
+            batch_tokens_max: self.batch_tokens_max.min(other.batch_tokens_max),
+            context_max: self.context_max.min(other.context_max),
+            blocks: self.blocks.min(other.blocks),
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+use super::blocks::ChainHash;
 use super::guide::{Guide, Progress, Sampling, Selection};
 use super::request::{Cancellation, Event, FinishReason, Request};
 use super::sequence::Place;
@@ -12,6 +13,8 @@ use crate::backend::sampling::Sampled;
 /// What a handle sends to the engine's thread.
 pub(super) struct Submission {
     pub(super) request: Request,
+    /// Names of the prompt's full blocks.
+    pub(super) hashes: Vec<ChainHash>,
     pub(super) events: mpsc::UnboundedSender<Event>,
     pub(super) cancelled: Cancellation,
     pub(super) at: Instant,
@@ -39,10 +42,10 @@ struct Variant {
 }
 
 impl LiveRequest {
-    /// The request without its prompt and salt, which follow.
-    pub(super) fn new(submission: Submission) -> (Self, Vec<u32>, Vec<u8>) {
-        let Submission { request, events, cancelled, at } = submission;
-        let Request { prompt, tokens_max, salt, guides, deadline } = request;
+    /// The request without its prompt and the names of its blocks, which follow.
+    pub(super) fn new(submission: Submission) -> (Self, Vec<u32>, Vec<ChainHash>) {
+        let Submission { request, hashes, events, cancelled, at } = submission;
+        let Request { prompt, tokens_max, salt: _, guides, deadline } = request;
         let variants = guides
             .into_iter()
             .map(|guide| {
@@ -62,7 +65,7 @@ impl LiveRequest {
             prefilled: None,
             sampled_tokens: 0,
         };
-        (live, prompt, salt)
+        (live, prompt, hashes)
     }
 
     pub(super) fn prompt_count(&self) -> usize {

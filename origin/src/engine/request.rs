@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use super::guide::Guide;
+use super::shared::Shared;
 
 /// A prompt and the variants to grow from it.
 pub struct Request {
@@ -20,6 +21,13 @@ pub struct Request {
     pub guides: Vec<Box<dyn Guide>>,
     /// When the work is given up.
     pub deadline: Instant,
+}
+
+impl Request {
+    /// Sequences that it runs at once: the branches of all its variants.
+    pub fn sequences(&self) -> usize {
+        self.guides.iter().map(|guide| guide.branches()).sum()
+    }
 }
 
 /// What the engine tells of a request. At most `guides + 3` of them, so that their channel is bounded by the request.
@@ -71,6 +79,10 @@ pub enum AbortReason {
     Deadline,
     /// A step failed; the log says how.
     StepFailed,
+    /// The device had no memory for a step.
+    OutOfMemory,
+    /// The device failed; its engine is started anew.
+    DeviceLost,
 }
 
 /// Why a request was not taken.
@@ -95,9 +107,9 @@ pub enum SubmitError {
         /// The engine's limit.
         limit: usize,
     },
-    /// The engine has stopped.
-    #[error("the engine has stopped")]
-    Stopped,
+    /// The engine is being started anew, or has stopped.
+    #[error("the engine is not running")]
+    NotRunning,
 }
 
 /// The receiving side of a request. Dropping it cancels the request.
@@ -105,6 +117,7 @@ pub enum SubmitError {
 pub struct Generation {
     pub(super) events: mpsc::UnboundedReceiver<Event>,
     pub(super) cancelled: Cancellation,
+    pub(super) _load: Load,
 }
 
 impl Generation {
@@ -122,6 +135,27 @@ impl Generation {
 impl Drop for Generation {
     fn drop(&mut self) {
         self.cancelled.0.store(true, Ordering::Release);
+    }
+}
+
+/// The sequences that a request may run, counted as its engine's load until this is dropped.
+#[derive(Debug)]
+pub(super) struct Load {
+    shared: Arc<Shared>,
+    sequences: u64,
+}
+
+impl Load {
+    pub(super) fn new(shared: &Arc<Shared>, sequences: usize) -> Self {
+        let sequences = sequences as u64;
+        shared.stats.load.add(sequences);
+        Self { shared: Arc::clone(shared), sequences }
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.shared.stats.load.subtract(self.sequences);
     }
 }
 

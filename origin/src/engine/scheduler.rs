@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use super::blocks::BlockPool;
+use super::blocks::{BlockPool, Prefixes};
 use super::limits::EngineLimits;
 use super::sequence::{Place, Sequence};
 use crate::backend::batch::BLOCK_TOKENS;
@@ -40,15 +40,15 @@ pub(super) struct Scheduler {
     parked: Vec<Sequence>,
     /// Branches of all admitted variants, forked already or not.
     lanes: usize,
-    /// Sequences preempted so far.
+    /// Sequences preempted and not yet counted elsewhere.
     pub(super) preemptions: u64,
 }
 
 impl Scheduler {
-    pub(super) fn new(limits: EngineLimits) -> Self {
+    pub(super) fn new(limits: EngineLimits, prefixes: Prefixes) -> Self {
         Self {
             limits,
-            pool: BlockPool::new(limits.blocks),
+            pool: BlockPool::new(limits.blocks, prefixes),
             queue: VecDeque::new(),
             preempted: VecDeque::new(),
             running: Vec::new(),

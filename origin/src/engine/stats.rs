@@ -21,6 +21,12 @@ pub struct Stats {
     pub step_time_us: Counter,
     /// Sequences preempted.
     pub preemptions: Counter,
+    /// Failures of the device.
+    pub device_errors: Counter,
+    /// Times that the engine was started anew.
+    pub restarts: Counter,
+    /// Sequences of the requests that somebody waits for: how busy the engine is.
+    pub load: Counter,
     /// Requests in the queue.
     pub waiting: Counter,
     /// Sequences of admitted requests.
@@ -33,7 +39,7 @@ pub struct Stats {
     pub blocks_free: Counter,
 }
 
-/// A number that one thread writes and others read.
+/// A number that is counted without waiting for anyone.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
 

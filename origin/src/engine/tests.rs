@@ -1,6 +1,14 @@
+//! The engine over a small random model on the CPU.
+
+mod fleet;
+mod restart;
+
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use super::guide::{Guide, Progress, Sampling, Selection};
+use super::handle::EngineThread;
 use super::limits::EngineLimits;
 use super::request::{AbortReason, Event, FinishReason, Generation, Request, SubmitError};
 use super::*;
@@ -12,7 +20,13 @@ use crate::model::random::WeightFormat;
 const LIMITS: EngineLimits =
     EngineLimits { queue_max: 8, sequences_max: 8, batch_tokens_max: 64, context_max: 256, blocks: 64 };
 
-fn model(limits: EngineLimits) -> Llama<Cpu> {
+fn start(limits: EngineLimits) -> (Handle, EngineThread) {
+    let model = move || model(Cpu::new(NonZeroUsize::MIN), limits);
+    let reload = move || Ok::<_, Infallible>(model());
+    Handle::start(0, model(), limits, Restarts::default(), reload).expect("a thread")
+}
+
+fn model(cpu: Cpu, limits: EngineLimits) -> Llama<Cpu> {
     let config = ModelConfig {
         layers: 2,
         dim: 64,
@@ -25,7 +39,6 @@ fn model(limits: EngineLimits) -> Llama<Cpu> {
         norm_epsilon: 1e-5,
         rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
     };
-    let cpu = Cpu::new(std::num::NonZeroUsize::MIN);
     Llama::from_random(cpu, config, 7, WeightFormat::Int8, limits.model()).expect("a small model fits")
 }
 
@@ -103,7 +116,7 @@ fn events(mut generation: Generation) -> Vec<Event> {
 
 /// What a request alone on a roomy engine writes.
 fn alone(seed: u64, prompt: Vec<u32>, branches: usize) -> Vec<u32> {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let (guide, chosen) = recorder(seed, branches);
     let generation = handle.submit(request(prompt, vec![guide])).expect("room");
     events(generation);
@@ -112,7 +125,7 @@ fn alone(seed: u64, prompt: Vec<u32>, branches: usize) -> Vec<u32> {
 
 /// What six requests write beside one another.
 fn together(limits: EngineLimits) -> Vec<Vec<u32>> {
-    let (handle, _) = Handle::start(model(limits), limits).expect("a thread");
+    let (handle, _) = start(limits);
     let running: Vec<_> = (0..6)
         .map(|i| {
             let (guide, chosen) = recorder(u64::from(i), 2);
@@ -145,7 +158,7 @@ fn a_seed_gives_the_same_tokens_in_small_steps() {
 #[test]
 fn a_seed_gives_the_same_tokens_when_sequences_are_preempted() {
     let tight = EngineLimits { blocks: 9, ..LIMITS };
-    let (handle, _) = Handle::start(model(tight), tight).expect("a thread");
+    let (handle, _) = start(tight);
     let running: Vec<_> = (0..4)
         .map(|i| {
             let (guide, chosen) = recorder(u64::from(i), 2);
@@ -168,7 +181,7 @@ fn forced_tokens_stand_between_stretches() {
 
 #[test]
 fn variants_share_their_prompt_and_finish_one_by_one() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let (guides, chosen): (Vec<_>, Vec<_>) = (0..4).map(|seed| recorder(seed, 2)).unzip();
     let told = events(handle.submit(request(prompt(0, 50), guides)).expect("room"));
     let finished = told.iter().filter(|e| matches!(e, Event::Finished { reason: FinishReason::Guide, .. }));
@@ -182,7 +195,7 @@ fn variants_share_their_prompt_and_finish_one_by_one() {
 
 #[test]
 fn a_second_equal_prompt_finds_the_first_ones_blocks() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let cached = |salt: &[u8]| {
         let (guide, _chosen) = recorder(1, 1);
         let request = Request { salt: salt.to_vec(), ..request(prompt(1, 50), vec![guide]) };
@@ -195,7 +208,7 @@ fn a_second_equal_prompt_finds_the_first_ones_blocks() {
 
 #[test]
 fn a_variant_stops_at_the_requests_token_limit() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let (guide, _chosen) = recorder(1, 1);
     let request = Request { tokens_max: 12, ..request(prompt(1, 20), vec![guide]) };
     let told = events(handle.submit(request).expect("room"));
@@ -204,7 +217,7 @@ fn a_variant_stops_at_the_requests_token_limit() {
 
 #[test]
 fn a_request_is_taken_at_the_context_limit_and_refused_one_past_it() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let with_prompt = |length| handle.submit(request(prompt(1, length), vec![recorder(1, 1).0]));
     assert!(with_prompt(256 - 48).is_ok());
     assert_eq!(
@@ -215,7 +228,7 @@ fn a_request_is_taken_at_the_context_limit_and_refused_one_past_it() {
 
 #[test]
 fn a_request_is_taken_at_the_limit_of_sequences_and_refused_one_past_it() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let with_branches = |branches| handle.submit(request(prompt(1, 20), vec![recorder(1, branches).0]));
     assert!(with_branches(8).is_ok());
     assert_eq!(with_branches(9).expect_err("too wide"), SubmitError::TooWide { needed: 9, limit: 8 });
@@ -254,7 +267,7 @@ fn eventually(what: &str, holds: impl Fn() -> bool) {
 
 #[test]
 fn the_queue_takes_its_limit_and_not_one_more() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let _busy = handle.submit(endless(Duration::from_mins(1))).expect("room");
     eventually("the first request runs", || handle.stats().waiting.get() == 0);
     let waiting: Vec<_> =
@@ -267,14 +280,14 @@ fn the_queue_takes_its_limit_and_not_one_more() {
 
 #[test]
 fn a_deadline_ends_a_request() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let told = events(handle.submit(endless(Duration::from_millis(50))).expect("room"));
     assert_eq!(told.last(), Some(&Event::Aborted(AbortReason::Deadline)));
 }
 
 #[test]
 fn dropping_a_generation_frees_its_blocks_and_lanes() {
-    let (handle, _) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, _) = start(LIMITS);
     let busy = handle.submit(endless(Duration::from_mins(1))).expect("room");
     eventually("it runs", || handle.stats().running.get() == 8);
     drop(busy);
@@ -287,11 +300,11 @@ fn dropping_a_generation_frees_its_blocks_and_lanes() {
 
 #[test]
 fn the_engine_ends_when_its_last_handle_is_dropped() {
-    let (handle, thread) = Handle::start(model(LIMITS), LIMITS).expect("a thread");
+    let (handle, thread) = start(LIMITS);
     let (guide, chosen) = recorder(1, 1);
     let generation = handle.submit(request(prompt(1, 20), vec![guide])).expect("room");
     drop(handle);
     assert!(matches!(events(generation).last(), Some(Event::Complete { .. })));
     chosen.recv().expect("what was taken is finished");
-    thread.join().expect("the engine does not panic");
+    assert_eq!(thread.join().expect("the engine does not panic"), Ok(()));
 }

@@ -9,7 +9,7 @@ mod reference;
 mod tests;
 mod validate;
 
-pub use error::{LlamaError, ModelError, StepError};
+pub use error::{LlamaError, ModelError, Severity, StepError};
 
 use super::checkpoint::Checkpoint;
 use super::config::ModelConfig;

@@ -6,6 +6,7 @@ mod harness;
 mod logs;
 mod metrics;
 mod refusals;
+mod restart;
 mod signed;
 mod stalls;
 mod streaming;

@@ -3,31 +3,42 @@
 use std::str::FromStr;
 
 /// What a device may be called.
-pub const DEVICES: &str = "auto, cpu, cuda or cuda:N";
+pub const DEVICES: &str = "auto, cpu, cuda, or cuda:N,N… with up to 16 GPUs, each once";
+
+/// GPUs that may be named.
+pub const GPUS_MAX: usize = 16;
 
 /// Where the model runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Device {
-    /// The first GPU where there is one that can be used, else the CPU.
+    /// Every GPU that can be used and is of the first one's kind; the CPU where there is none.
     Auto,
     /// The CPU.
     Cpu,
-    /// The GPU of this number; an error where it cannot be used.
-    Cuda(usize),
+    /// The GPUs of these numbers, at least one; where none is named those of `Auto`. An error where they cannot be used.
+    Cuda(Option<Vec<usize>>),
 }
 
 impl FromStr for Device {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.strip_prefix("cuda:")?.parse().ok();
         match text {
             "auto" => Ok(Self::Auto),
             "cpu" => Ok(Self::Cpu),
-            "cuda" => Ok(Self::Cuda(0)),
-            other => {
-                number(other).map(Self::Cuda).ok_or_else(|| format!("'{other}' is no device; {DEVICES} are"))
-            }
+            "cuda" => Ok(Self::Cuda(None)),
+            other => numbers(other)
+                .map(|numbers| Self::Cuda(Some(numbers)))
+                .ok_or_else(|| format!("'{other}' is no device; {DEVICES} are")),
         }
     }
+}
+
+/// The GPUs that are named, in the order given.
+fn numbers(text: &str) -> Option<Vec<usize>> {
+    let named = text.strip_prefix("cuda:")?.split(',');
+    let numbers = named.map(|number| number.parse().ok()).collect::<Option<Vec<usize>>>()?;
+    let is_repeated = |index: usize| numbers[..index].contains(&numbers[index]);
+    let is_fine = numbers.len() <= GPUS_MAX && !(0..numbers.len()).any(is_repeated);
+    is_fine.then_some(numbers)
 }

@@ -50,7 +50,8 @@ pub struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_adapter: bool,
-    /// Where the model runs: auto (a GPU if there is one), cpu, cuda or cuda:N [default: cpu]
+    /// Where the model runs: auto (every GPU there is, else the CPU), cpu, cuda (as auto, or an error), or cuda:N,N for
+    /// some GPUs [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,

@@ -3,7 +3,7 @@
 use adlib_shared::signature::Secret;
 use clap::Parser;
 
-use super::device::Device;
+use super::device::{Device, GPUS_MAX};
 use super::flags::Cli;
 use super::model_source::{DEFAULT_MODEL, ModelSource};
 use super::raw::{Environment, NAMES, Raw};
@@ -90,8 +90,6 @@ fn a_wrong_setting_names_itself_its_value_its_source_and_what_is_allowed() {
         ("ADLIB_MAX_MEMORY_USAGE", "1.5", &["max_memory_usage", "from 0.05 to 0.95"]),
         ("ADLIB_MAX_MEMORY_USAGE", "NaN", &["max_memory_usage"]),
         ("ADLIB_QUANTIZE", "int2", &["quantize", "\"int2\"", "int8 or int4"]),
-        ("ADLIB_DEVICE", "gpu", &["device", "\"gpu\"", "auto, cpu, cuda or cuda:N"]),
-        ("ADLIB_DEVICE", "cuda:-1", &["device", "\"cuda:-1\""]),
         ("ADLIB_LISTEN", "nowhere", &["listen", "127.0.0.1:8080"]),
         ("ADLIB_LOG_FORMAT", "xml", &["log_format", "json or pretty"]),
         ("ADLIB_LOG_FILTER", "a=b=c", &["log_filter", "directives"]),
@@ -122,11 +120,27 @@ fn limits_are_taken_at_the_limit() {
     }
 }
 
+/// The first so many GPUs.
+fn named(count: usize) -> String {
+    let numbers: Vec<_> = (0..count).map(|number| number.to_string()).collect();
+    format!("cuda:{}", numbers.join(","))
+}
+
+#[test]
+fn gpus_that_cannot_be_meant_are_refused() {
+    for device in ["gpu", "cuda:", "cuda:-1", "cuda:0,", "cuda:1,0,1", &named(GPUS_MAX + 1)] {
+        let given = Given::new().variable("ADLIB_DEVICE", device);
+        given.refused(&[], &["device", &format!("{device:?}"), "auto, cpu, cuda, or cuda:N,N"]);
+    }
+}
+
 #[test]
 fn a_device_is_chosen_by_name() {
-    let device = |name| Given::new().variable("ADLIB_DEVICE", name).read(&[]).unwrap().engine.device;
-    assert_eq!(["auto", "cpu", "cuda"].map(device), [Device::Auto, Device::Cpu, Device::Cuda(0)]);
-    assert_eq!(device("cuda:3"), Device::Cuda(3));
+    let device = |name: &str| Given::new().variable("ADLIB_DEVICE", name).read(&[]).unwrap().engine.device;
+    assert_eq!(["auto", "cpu", "cuda"].map(device), [Device::Auto, Device::Cpu, Device::Cuda(None)]);
+    assert_eq!(device("cuda:3"), Device::Cuda(Some(vec![3])));
+    assert_eq!(device("cuda:2,0"), Device::Cuda(Some(vec![2, 0])));
+    assert_eq!(device(&named(GPUS_MAX)), Device::Cuda(Some((0..GPUS_MAX).collect())));
     assert_eq!(Given::new().read(&["--device", "auto"]).unwrap().engine.device, Device::Auto);
     assert_eq!(Given::new().read(&[]).unwrap().engine.device, Device::Cpu);
 }

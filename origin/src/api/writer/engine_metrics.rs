@@ -1,13 +1,14 @@
-//! The engine's own counters, brought into the metrics before they are read.
+//! The engines' own counters, brought into the metrics before they are read.
 
 use std::sync::Once;
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
+use crate::engine::Handle;
 use crate::engine::stats::Stats;
 
-/// Sets every counter and gauge of the engine to what it is now.
-pub(super) fn publish(stats: &Stats) {
+/// Sets every counter and gauge of an engine to what it is now.
+pub(super) fn publish((replica, engine): (usize, &Handle)) {
     static DESCRIBED: Once = Once::new();
     DESCRIBED.call_once(describe);
     let Stats {
@@ -19,24 +20,34 @@ pub(super) fn publish(stats: &Stats) {
         step_tokens,
         step_time_us,
         preemptions,
+        device_errors,
+        restarts,
+        load: _,
         waiting,
         running,
         blocks_held,
         blocks_idle,
         blocks_free,
-    } = stats;
-    counter!("adlib_engine_requests_total").absolute(requests.get());
-    counter!("adlib_engine_prompt_tokens_total").absolute(prompt_tokens.get());
-    counter!("adlib_engine_cached_tokens_total").absolute(cached_tokens.get());
-    counter!("adlib_engine_sampled_tokens_total").absolute(sampled_tokens.get());
-    counter!("adlib_engine_steps_total").absolute(steps.get());
-    counter!("adlib_engine_step_tokens_total").absolute(step_tokens.get());
-    counter!("adlib_engine_step_microseconds_total").absolute(step_time_us.get());
-    counter!("adlib_engine_preemptions_total").absolute(preemptions.get());
-    gauge!("adlib_engine_queue_requests").set(waiting.get() as f64);
-    gauge!("adlib_engine_running_sequences").set(running.get() as f64);
+    } = engine.stats();
+    let replica = replica.to_string();
+    let counter = |name| counter!(name, "replica" => replica.clone());
+    let gauge = |name| gauge!(name, "replica" => replica.clone());
+    counter("adlib_engine_requests_total").absolute(requests.get());
+    counter("adlib_engine_prompt_tokens_total").absolute(prompt_tokens.get());
+    counter("adlib_engine_cached_tokens_total").absolute(cached_tokens.get());
+    counter("adlib_engine_sampled_tokens_total").absolute(sampled_tokens.get());
+    counter("adlib_engine_steps_total").absolute(steps.get());
+    counter("adlib_engine_step_tokens_total").absolute(step_tokens.get());
+    counter("adlib_engine_step_microseconds_total").absolute(step_time_us.get());
+    counter("adlib_engine_preemptions_total").absolute(preemptions.get());
+    counter("adlib_engine_device_errors_total").absolute(device_errors.get());
+    counter("adlib_engine_restarts_total").absolute(restarts.get());
+    gauge("adlib_engine_serving").set(f64::from(u8::from(engine.is_serving())));
+    gauge("adlib_engine_queue_requests").set(waiting.get() as f64);
+    gauge("adlib_engine_running_sequences").set(running.get() as f64);
     for (state, blocks) in [("held", blocks_held), ("cached", blocks_idle), ("free", blocks_free)] {
-        gauge!("adlib_engine_kv_blocks", "state" => state).set(blocks.get() as f64);
+        gauge!("adlib_engine_kv_blocks", "replica" => replica.clone(), "state" => state)
+            .set(blocks.get() as f64);
     }
 }
 
@@ -55,6 +66,15 @@ fn describe() {
         "Time in steps; divided by the steps, the mean step."
     );
     describe_counter!("adlib_engine_preemptions_total", "Sequences that made room and were computed again.");
+    describe_counter!(
+        "adlib_engine_device_errors_total",
+        "Failures of the device, each of which ends what runs on it."
+    );
+    describe_counter!("adlib_engine_restarts_total", "Times that the model was loaded anew after a failure.");
+    describe_gauge!(
+        "adlib_engine_serving",
+        "1 while the engine takes requests, 0 while it is started anew or stopped."
+    );
     describe_gauge!("adlib_engine_queue_requests", "Requests that wait.");
     describe_gauge!("adlib_engine_running_sequences", "Sequences that run.");
     describe_gauge!(

@@ -3,11 +3,13 @@
 use super::nvrtc::{Compiled, Nvrtc, NvrtcError, OPTIONS, SourceFile};
 use super::sources::{HEADERS, KERNELS};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::env;
 use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 /// The variable that names the compiler's library.
@@ -30,8 +32,37 @@ pub(crate) fn compiler() -> Result<Nvrtc, NvrtcError> {
     outcome
 }
 
+/// The kernels for one kind of device.
+pub(crate) struct Kernels {
+    /// Machine code of each file of kernels.
+    pub(crate) images: Vec<Vec<u8>>,
+    /// The version of CUDA that it was compiled by.
+    pub(crate) compiler: (i32, i32),
+}
+
+/// The kernels for devices of a compute capability; made once in a process, whoever asks.
+pub(crate) fn for_capability(capability: (i32, i32)) -> Result<Arc<Kernels>, NvrtcError> {
+    static MADE: Mutex<BTreeMap<(i32, i32), Arc<Kernels>>> = Mutex::new(BTreeMap::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(kernels) = made.get(&capability) {
+        return Ok(Arc::clone(kernels));
+    }
+    let nvrtc = compiler()?;
+    let images = all(&nvrtc, &architecture(capability))?;
+    let kernels = Arc::new(Kernels { images, compiler: nvrtc.version()? });
+    made.insert(capability, Arc::clone(&kernels));
+    Ok(kernels)
+}
+
+/// What the kernels are compiled for on a device of this compute capability.
+fn architecture((major, minor): (i32, i32)) -> String {
+    // Hopper's own instructions have an architecture of their own.
+    let suffix = if (major, minor) == (9, 0) { "a" } else { "" };
+    format!("sm_{major}{minor}{suffix}")
+}
+
 /// Machine code of every file of kernels for an architecture.
-pub(crate) fn all(nvrtc: &Nvrtc, architecture: &str) -> Result<Vec<Vec<u8>>, NvrtcError> {
+fn all(nvrtc: &Nvrtc, architecture: &str) -> Result<Vec<Vec<u8>>, NvrtcError> {
     let folder = cache().map(|cache| cache.join("kernels"));
     let folder = folder.as_deref();
     thread::scope(|scope| {
@@ -101,6 +132,14 @@ fn cache() -> Option<PathBuf> {
 #[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_hopper_has_instructions_of_its_own() {
+        assert_eq!(
+            [(8, 0), (8, 9), (9, 0), (10, 0)].map(architecture),
+            ["sm_80", "sm_89", "sm_90a", "sm_100"]
+        );
+    }
 
     #[test]
     fn a_compilation_is_kept_until_something_it_depends_on_changes() {

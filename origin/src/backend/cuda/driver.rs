@@ -16,6 +16,8 @@ pub(crate) trait Driver: Send {
 
     /// What it is, for logs.
     fn name(&self) -> String;
+    /// The way it computes: devices of the same arithmetic give the same bits.
+    fn arithmetic(&self) -> String;
     /// Uninitialised memory, aligned for every type.
     fn allocate(&self, bytes: usize) -> Result<Self::Memory, DriverError>;
     /// The address of its first byte.
@@ -83,6 +85,16 @@ pub(crate) struct DriverError {
     pub(crate) operation: String,
     /// What it answered.
     pub(crate) reason: String,
+    pub(crate) kind: FailureKind,
+}
+
+/// What a failure leaves of the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// It had no memory for what it was asked for, and is as before.
+    Memory,
+    /// All that is on it may be lost.
+    Device,
 }
 
 impl DriverError {
@@ -95,6 +107,10 @@ impl DriverError {
 
 impl From<DriverError> for BackendError {
     fn from(error: DriverError) -> Self {
-        Self::Device { reason: error.to_string() }
+        let reason = error.to_string();
+        match error.kind {
+            FailureKind::Memory => Self::DeviceMemory { reason },
+            FailureKind::Device => Self::Device { reason },
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! An NVIDIA GPU, through the CUDA driver.
 #![expect(unsafe_code, reason = "the CUDA driver is a C library that works on addresses")]
 
+mod absence;
 mod graph;
+mod library;
 mod pinned;
 
 use super::arguments::Arguments;
 use super::cubins;
-use super::driver::{Driver, DriverError, Shape, check_range};
+use super::driver::{Driver, DriverError, FailureKind, Shape, check_range};
 use cudarc::driver::result::{self, DriverError as Failure};
 use cudarc::driver::{CudaContext, CudaStream, sys};
 use graph::GpuGraph;
@@ -16,6 +18,8 @@ use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::sync::Arc;
 
+pub use absence::GpuAbsence;
+
 /// The compute capability from which on the kernels' instructions exist (`cp.async`, `mma.m16n8k16`).
 const CAPABILITY_MIN: (i32, i32) = (8, 0);
 
@@ -24,55 +28,14 @@ pub(crate) struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     name: String,
+    capability: (i32, i32),
     memory_bytes: u64,
     modules: Vec<Module>,
     /// Kernels that were asked for.
     functions: RefCell<HashMap<String, Function>>,
 }
 
-/// Why there is no GPU to work with.
-#[derive(Debug, thiserror::Error)]
-pub enum GpuAbsence {
-    /// No libcuda.
-    #[error("the CUDA driver is not installed")]
-    Library,
-    /// A driver without devices.
-    #[error("the CUDA driver finds no device {ordinal} among {count}")]
-    Device {
-        /// The device that was asked for.
-        ordinal: usize,
-        /// Devices there are.
-        count: usize,
-    },
-    /// A device that lacks instructions.
-    #[error("{name} has compute capability {}.{}; {}.{} is needed", .found.0, .found.1, .needed.0, .needed.1)]
-    Capability {
-        /// The device.
-        name: String,
-        /// What it has.
-        found: (i32, i32),
-        /// What is needed.
-        needed: (i32, i32),
-    },
-    /// Kernels that cannot be compiled.
-    #[error("the kernels cannot be compiled for {name}: {reason}")]
-    Kernels {
-        /// The device.
-        name: String,
-        /// The reason.
-        reason: String,
-    },
-    /// A driver that fails; one that is too old does not know the kernels' machine code.
-    #[error("the CUDA driver cannot {action}: {reason}")]
-    Driver {
-        /// What it was asked for.
-        action: &'static str,
-        /// What it answered.
-        reason: String,
-    },
-}
-
-/// The driver's handle of a cubin; stays loaded as long as the process.
+/// The driver's handle of a cubin; stays loaded as long as the context.
 struct Module(sys::CUmodule);
 /// The driver's handle of a kernel in one.
 #[derive(Clone, Copy)]
@@ -93,13 +56,7 @@ pub(crate) struct GpuMemory {
 impl Gpu {
     /// Opens a device, and compiles the kernels for it unless that was done before.
     pub(crate) fn open(ordinal: usize) -> Result<Self, GpuAbsence> {
-        // SAFETY: loading libcuda runs its initialisers, which ask for nothing of their process. Without it every function
-        // of the binding panics, so this comes first.
-        if !unsafe { sys::is_culib_present() } {
-            return Err(GpuAbsence::Library);
-        }
-        let failed = |action| move |error: Failure| GpuAbsence::Driver { action, reason: describe(error) };
-        let count = CudaContext::device_count().map_err(failed("count its devices"))? as usize;
+        let count = Self::count()?;
         if ordinal >= count {
             return Err(GpuAbsence::Device { ordinal, count });
         }
@@ -107,22 +64,50 @@ impl Gpu {
         // SAFETY: there is one stream, so no memory is used by two streams that events would have to order.
         unsafe { context.disable_event_tracking() };
         let name = context.name().map_err(failed("name the device"))?;
-        let found = context.compute_capability().map_err(failed("say what the device can do"))?;
-        if found < CAPABILITY_MIN {
-            return Err(GpuAbsence::Capability { name, found, needed: CAPABILITY_MIN });
+        let capability = context.compute_capability().map_err(failed("say what the device can do"))?;
+        if capability < CAPABILITY_MIN {
+            return Err(GpuAbsence::Capability { name, found: capability, needed: CAPABILITY_MIN });
         }
         let memory_bytes = context.total_mem().map_err(failed("tell its memory"))? as u64;
         let stream = context.new_stream().map_err(failed("make a stream"))?;
-        let cubins = cubins::compiler().and_then(|nvrtc| cubins::all(&nvrtc, &architecture(found)));
-        let cubins =
-            cubins.map_err(|error| GpuAbsence::Kernels { name: name.clone(), reason: error.to_string() })?;
+        let kernels = cubins::for_capability(capability)
+            .map_err(|error| GpuAbsence::Kernels { name: name.clone(), reason: error.to_string() })?;
         let load = |cubin: &Vec<u8>| {
             // SAFETY: the image is a whole cubin in memory; the driver copies it. The context is bound by its creation.
             unsafe { result::module::load_data(cubin.as_ptr().cast()) }.map(Module)
         };
-        let modules =
-            cubins.iter().map(load).collect::<Result<_, _>>().map_err(failed("load the kernels"))?;
-        Ok(Self { context, stream, name, memory_bytes, modules, functions: RefCell::default() })
+        let refused = |error| refused(error, kernels.compiler);
+        let modules = kernels.images.iter().map(load).collect::<Result<_, _>>().map_err(refused)?;
+        Ok(Self { context, stream, name, capability, memory_bytes, modules, functions: RefCell::default() })
+    }
+
+    /// Devices that the driver knows.
+    pub(crate) fn count() -> Result<usize, GpuAbsence> {
+        library::probe()?;
+        CudaContext::device_count().map(|count| count as usize).map_err(failed("count its devices"))
+    }
+
+    /// Clears away what a failure has left of a device, for it to be opened afresh. Nothing of it may be in use.
+    pub(crate) fn reset(ordinal: usize) -> Result<(), GpuAbsence> {
+        library::probe()?;
+        let reset = |device| {
+            // SAFETY: the device is one of the driver's; nothing of its context is in use, as the caller sees to.
+            unsafe { sys::cuDevicePrimaryCtxReset_v2(device) }.result()
+        };
+        result::init()
+            .and_then(|()| result::device::get(ordinal as i32))
+            .and_then(reset)
+            .map_err(failed("reset the device"))
+    }
+
+    /// Which of the driver's devices it is.
+    pub(crate) fn ordinal(&self) -> usize {
+        self.context.ordinal()
+    }
+
+    /// Its compute capability, on which the bits of its sums depend: tensor cores of different kinds round differently.
+    pub(crate) fn capability(&self) -> (i32, i32) {
+        self.capability
     }
 
     /// Bytes of its memory.
@@ -131,7 +116,11 @@ impl Gpu {
     }
 
     fn failed(&self, operation: impl Into<String>, error: Failure) -> DriverError {
-        DriverError { device: self.name.clone(), operation: operation.into(), reason: describe(error) }
+        let kind = match error.0 {
+            sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY => FailureKind::Memory,
+            _ => FailureKind::Device,
+        };
+        DriverError { device: self.name.clone(), operation: operation.into(), reason: describe(error), kind }
     }
 
     /// Runs calls of the driver with the device's context bound to this thread.
@@ -150,7 +139,7 @@ impl Gpu {
         }
         let name = CString::new(kernel).expect("no zero byte in a kernel's name");
         let find = |module: &Module| {
-            // SAFETY: the module is loaded and is never unloaded.
+            // SAFETY: the module is loaded, and stays so as long as the context.
             unsafe { result::module::get_function(module.0, name.clone()) }.ok().map(Function)
         };
         let found =
@@ -159,6 +148,7 @@ impl Gpu {
             device: self.name.clone(),
             operation: format!("looking for {kernel}"),
             reason: String::from("there is no such kernel"),
+            kind: FailureKind::Device,
         })?;
         self.functions.borrow_mut().insert(kernel.to_owned(), function);
         Ok(function)
@@ -172,6 +162,11 @@ impl Driver for Gpu {
 
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn arithmetic(&self) -> String {
+        let (major, minor) = self.capability;
+        format!("cuda {major}.{minor}")
     }
 
     fn allocate(&self, bytes: usize) -> Result<GpuMemory, DriverError> {
@@ -304,11 +299,33 @@ impl Drop for GpuMemory {
     }
 }
 
-/// What the kernels are compiled for on a device of this compute capability.
-fn architecture((major, minor): (i32, i32)) -> String {
-    // Hopper's own instructions have an architecture of their own.
-    let suffix = if (major, minor) == (9, 0) { "a" } else { "" };
-    format!("sm_{major}{minor}{suffix}")
+/// What the driver cannot do.
+fn failed(action: &'static str) -> impl Fn(Failure) -> GpuAbsence {
+    move |error| GpuAbsence::Driver { action, reason: describe(error) }
+}
+
+/// Why the driver does not load kernels that this compiler has made.
+fn refused(error: Failure, compiler: (i32, i32)) -> GpuAbsence {
+    use sys::CUresult as Code;
+    let unknown = [
+        Code::CUDA_ERROR_INVALID_IMAGE,
+        Code::CUDA_ERROR_NO_BINARY_FOR_GPU,
+        Code::CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+    ];
+    match driver_version() {
+        Ok(driver) if unknown.contains(&error.0) && driver < compiler => {
+            GpuAbsence::Outdated { driver, compiler, reason: describe(error) }
+        }
+        _ => failed("load the kernels")(error),
+    }
+}
+
+/// The version of CUDA that the driver is for.
+fn driver_version() -> Result<(i32, i32), Failure> {
+    let mut version = 0;
+    // SAFETY: the pointer is to an integer that lives through the call.
+    unsafe { sys::cuDriverGetVersion(&raw mut version) }.result()?;
+    Ok((version / 1000, version % 1000 / 10))
 }
 
 /// The driver's name and words for what failed.
@@ -332,16 +349,11 @@ mod tests {
             assert!(!text.is_empty() && !text.contains('\n'), "{text}");
             assert!(matches!(
                 absence,
-                GpuAbsence::Library | GpuAbsence::Device { .. } | GpuAbsence::Driver { .. }
+                GpuAbsence::Library
+                    | GpuAbsence::Function { .. }
+                    | GpuAbsence::Device { .. }
+                    | GpuAbsence::Driver { .. }
             ));
         }
-    }
-
-    #[test]
-    fn only_hopper_has_instructions_of_its_own() {
-        assert_eq!(
-            [(8, 0), (8, 9), (9, 0), (10, 0)].map(architecture),
-            ["sm_80", "sm_89", "sm_90a", "sm_100"]
-        );
     }
 }

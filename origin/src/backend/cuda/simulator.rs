@@ -8,7 +8,7 @@ mod device;
 mod link;
 
 use super::arguments::Arguments;
-use super::driver::{Driver, DriverError, Shape, check_range};
+use super::driver::{Driver, DriverError, FailureKind, Shape, check_range};
 use compile::Mutation;
 use device::{Device, Launch};
 use link::Link;
@@ -69,7 +69,7 @@ impl Simulator {
     }
 
     fn failed(&self, operation: String) -> impl FnOnce(String) -> DriverError {
-        move |reason| DriverError { device: self.name(), operation, reason }
+        move |reason| DriverError { device: self.name(), operation, reason, kind: FailureKind::Device }
     }
 }
 
@@ -80,6 +80,10 @@ impl Driver for Simulator {
 
     fn name(&self) -> String {
         format!("simulator ({:?})", self.checks)
+    }
+
+    fn arithmetic(&self) -> String {
+        String::from("cuda simulated")
     }
 
     fn allocate(&self, bytes: usize) -> Result<Memory, DriverError> {

@@ -4,6 +4,10 @@ fn tokens(count: u32) -> Vec<u32> {
     (0..count).collect()
 }
 
+fn pool(blocks: usize) -> BlockPool {
+    BlockPool::new(blocks, Prefixes::default())
+}
+
 /// Fills a table with a prompt's tokens and publishes its full blocks.
 fn filled(pool: &BlockPool, prompt: &[u32]) -> BlockTable {
     let mut table = pool.empty_table();
@@ -18,7 +22,7 @@ fn filled(pool: &BlockPool, prompt: &[u32]) -> BlockTable {
 
 #[test]
 fn dropping_a_table_returns_its_blocks() {
-    let pool = BlockPool::new(4);
+    let pool = pool(4);
     let mut table = pool.empty_table();
     table.grow_to(33).expect("three blocks");
     assert_eq!(pool.counts(), BlockCounts { free: 1, idle: 0, held: 3 });
@@ -28,7 +32,7 @@ fn dropping_a_table_returns_its_blocks() {
 
 #[test]
 fn the_pool_gives_its_last_block_and_not_one_more() {
-    let pool = BlockPool::new(2);
+    let pool = pool(2);
     let mut table = pool.empty_table();
     assert_eq!(table.grow_to(32), Ok(()));
     assert_eq!(table.grow_to(33), Err(OutOfBlocks));
@@ -37,7 +41,7 @@ fn the_pool_gives_its_last_block_and_not_one_more() {
 
 #[test]
 fn published_blocks_are_found_again_after_their_table_is_gone() {
-    let pool = BlockPool::new(4);
+    let pool = pool(4);
     let prompt = tokens(40);
     let first = filled(&pool, &prompt);
     let blocks = first.blocks()[..2].to_vec();
@@ -49,7 +53,7 @@ fn published_blocks_are_found_again_after_their_table_is_gone() {
 
 #[test]
 fn a_prefix_always_leaves_a_token_to_compute() {
-    let pool = BlockPool::new(4);
+    let pool = pool(4);
     let prompt = tokens(32);
     drop(filled(&pool, &prompt));
     assert_eq!(pool.find_prefix(&chain_hashes(b"tenant", &prompt), &prompt).blocks().len(), 1);
@@ -57,7 +61,7 @@ fn a_prefix_always_leaves_a_token_to_compute() {
 
 #[test]
 fn tenants_do_not_find_each_others_blocks() {
-    let pool = BlockPool::new(4);
+    let pool = pool(4);
     let prompt = tokens(40);
     let _held = filled(&pool, &prompt);
     assert!(pool.find_prefix(&chain_hashes(b"other", &prompt), &prompt).blocks().is_empty());
@@ -65,7 +69,7 @@ fn tenants_do_not_find_each_others_blocks() {
 
 #[test]
 fn a_hash_that_lies_is_caught_by_the_tokens() {
-    let pool = BlockPool::new(4);
+    let pool = pool(4);
     let prompt = tokens(40);
     let _held = filled(&pool, &prompt);
     let mut other = prompt.clone();
@@ -75,7 +79,7 @@ fn a_hash_that_lies_is_caught_by_the_tokens() {
 
 #[test]
 fn the_least_recently_used_idle_block_is_evicted_first() {
-    let pool = BlockPool::new(2);
+    let pool = pool(2);
     let (old, young) = (tokens(17), (100..117).collect::<Vec<u32>>());
     let mut table = filled(&pool, &old);
     table.truncate_to(16);
@@ -89,7 +93,7 @@ fn the_least_recently_used_idle_block_is_evicted_first() {
 
 #[test]
 fn a_fork_shares_full_blocks_and_copies_the_partial_one() {
-    let pool = BlockPool::new(4);
+    let pool = pool(4);
     let mut table = pool.empty_table();
     table.grow_to(20).expect("two blocks");
     let (fork, copy) = table.fork(20).expect("one more block");
@@ -101,7 +105,7 @@ fn a_fork_shares_full_blocks_and_copies_the_partial_one() {
 
 #[test]
 fn a_fork_at_a_block_boundary_takes_no_block() {
-    let pool = BlockPool::new(1);
+    let pool = pool(1);
     let mut table = pool.empty_table();
     table.grow_to(16).expect("one block");
     let (fork, copy) = table.fork(16).expect("no block needed");
@@ -112,7 +116,7 @@ fn a_fork_at_a_block_boundary_takes_no_block() {
 
 #[test]
 fn a_fork_that_fails_returns_what_it_had_taken() {
-    let pool = BlockPool::new(2);
+    let pool = pool(2);
     let mut table = pool.empty_table();
     table.grow_to(20).expect("two blocks");
     assert!(table.fork(20).is_err());

@@ -71,6 +71,30 @@ impl std::fmt::Display for OfLayer {
     }
 }
 
+/// What an error of a step leaves of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The batch was refused; model and device are as before.
+    Refused,
+    /// The device had no memory for this batch; it can run others.
+    Memory,
+    /// The device failed. What is on it is lost, and it does nothing more before it is opened anew.
+    DeviceLost,
+}
+
+impl StepError {
+    /// What it leaves of the model.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::Backend(BackendError::Device { .. }) => Severity::DeviceLost,
+            Self::Backend(BackendError::Memory { .. } | BackendError::DeviceMemory { .. }) => {
+                Severity::Memory
+            }
+            _ => Severity::Refused,
+        }
+    }
+}
+
 /// A batch that cannot be run: a fault of the engine's or of the device, not of a request.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum StepError {

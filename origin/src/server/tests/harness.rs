@@ -49,8 +49,8 @@ impl Writer for Scripted {
 }
 
 /// A server that was started with [`Running::loading`] and, mostly, given a script.
-pub(super) struct Running {
-    pub(super) app: Arc<App<Scripted>>,
+pub(super) struct Running<W = Scripted> {
+    pub(super) app: Arc<App<W>>,
     pub(super) base: String,
     stop: Option<oneshot::Sender<()>>,
     serving: JoinHandle<Drained>,
@@ -62,9 +62,9 @@ pub(super) const HTTP: HttpSettings = HttpSettings {
     connections_max: 64,
 };
 
-impl Running {
-    /// A server whose model is not loaded yet.
-    pub(super) async fn loading(settings: HttpSettings, hop: Option<HopSecrets>) -> Self {
+impl<W: Writer> Running<W> {
+    /// A server that has no writer yet.
+    pub(super) async fn serving(settings: HttpSettings, hop: Option<HopSecrets>) -> Self {
         let app = Arc::new(App::new(settings.request_deadline, recorder()));
         let listen = ([127, 0, 0, 1], 0).into();
         let server = Server::bind(listen, settings, hop, Arc::clone(&app)).await.unwrap();
@@ -72,30 +72,6 @@ impl Running {
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server.run(async { _ = stopped.await }));
         Self { app, base, stop: Some(stop), serving }
-    }
-
-    /// A server that follows a script.
-    pub(super) async fn scripted<F>(script: F) -> Self
-    where
-        F: Fn(Brief, WriteContext) -> Result<BoxStream<'static, Event>, Problem> + Send + Sync + 'static,
-    {
-        let running = Self::loading(HTTP, None).await;
-        running.load(script);
-        running
-    }
-
-    /// Ends the loading.
-    pub(super) fn load<F>(&self, script: F)
-    where
-        F: Fn(Brief, WriteContext) -> Result<BoxStream<'static, Event>, Problem> + Send + Sync + 'static,
-    {
-        let model = ModelInfo::new("scripted", "sha256:0", vec!["en".to_owned()], 2048);
-        self.app.loaded(Scripted { model, script: Box::new(script) });
-    }
-
-    /// A server that writes [`copy`].
-    pub(super) async fn writing() -> Self {
-        Self::scripted(|_, _| Ok(Box::pin(futures::stream::iter(whole())))).await
     }
 
     /// Asks for a shutdown.
@@ -125,6 +101,37 @@ impl Running {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
         String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+impl Running {
+    /// A server whose model is not loaded yet.
+    pub(super) async fn loading(settings: HttpSettings, hop: Option<HopSecrets>) -> Self {
+        Self::serving(settings, hop).await
+    }
+
+    /// A server that follows a script.
+    pub(super) async fn scripted<F>(script: F) -> Self
+    where
+        F: Fn(Brief, WriteContext) -> Result<BoxStream<'static, Event>, Problem> + Send + Sync + 'static,
+    {
+        let running = Self::loading(HTTP, None).await;
+        running.load(script);
+        running
+    }
+
+    /// Ends the loading.
+    pub(super) fn load<F>(&self, script: F)
+    where
+        F: Fn(Brief, WriteContext) -> Result<BoxStream<'static, Event>, Problem> + Send + Sync + 'static,
+    {
+        let model = ModelInfo::new("scripted", "sha256:0", vec!["en".to_owned()], 2048);
+        self.app.loaded(Scripted { model, script: Box::new(script) });
+    }
+
+    /// A server that writes [`copy`].
+    pub(super) async fn writing() -> Self {
+        Self::scripted(|_, _| Ok(Box::pin(futures::stream::iter(whole())))).await
     }
 }
 
