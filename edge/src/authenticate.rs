@@ -10,7 +10,8 @@ use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 pub use self::record::{KeyRecord, RecordError, Scope};
 use crate::failure::Failure;
 use crate::keyring::Keyring;
-use crate::world::{StoreError, World};
+use crate::store::Store;
+use crate::world::StoreError;
 
 /// Who asks, and what the key allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,10 +88,10 @@ impl From<Denied> for Failure {
 ///
 /// # Errors
 /// Why nobody is known to ask.
-pub async fn authenticate<W: World>(
+pub async fn authenticate(
     headers: &HeaderMap,
     keyring: &Keyring,
-    world: &W,
+    store: &dyn Store,
     now_s: u64,
 ) -> Result<Caller, Denied> {
     let key = ApiKey::parse(bearer(headers)?).map_err(Denied::Malformed)?;
@@ -103,7 +104,7 @@ pub async fn authenticate<W: World>(
             rate_per_minute: None,
         });
     }
-    let stored = world.get(&KeyRecord::name(&hash)).await.map_err(Denied::Store)?.ok_or(Denied::Unknown)?;
+    let stored = store.get(&KeyRecord::name(&hash)).await.map_err(Denied::Store)?.ok_or(Denied::Unknown)?;
     let record = KeyRecord::parse(&stored).map_err(Denied::Record)?;
     if record.expires.is_some_and(|expires_s| expires_s <= now_s) {
         return Err(Denied::Expired);

@@ -25,6 +25,8 @@ pub struct Call {
     pub now_ms: u64,
     /// Headers that the stages add to the reply, whatever becomes of the request.
     pub notes: HeaderMap,
+    /// Whether the limits know of it.
+    pub is_counted: bool,
     began: Instant,
     spans: Vec<(&'static str, Duration)>,
 }
@@ -38,6 +40,7 @@ impl Call {
             head,
             now_ms,
             notes: HeaderMap::with_capacity(NOTES),
+            is_counted: false,
             began: Instant::now(),
             spans: Vec::new(),
         }

@@ -21,6 +21,11 @@ impl ClientAddress {
             .map_or(Self(IpAddr::V6(Ipv6Addr::UNSPECIFIED)), Self::coarse)
     }
 
+    /// Reads an address as an operator writes it; one of IPv6 stands for its network.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().map(Self::coarse)
+    }
+
     fn coarse(address: IpAddr) -> Self {
         Self(match address.to_canonical() {
             v4 @ IpAddr::V4(_) => v4,
@@ -34,6 +39,13 @@ impl ClientAddress {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),
         }
+    }
+}
+
+/// The address; a network by its first one.
+impl std::fmt::Display for ClientAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
     }
 }
 

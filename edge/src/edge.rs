@@ -8,10 +8,10 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use http::{Method, Request, Response};
 
-use crate::admit::admit;
+use crate::admit::{Look, admit, admit_stranger};
+use crate::authenticate::{Caller, Denied, authenticate};
 use crate::call::Call;
 use crate::failure::Failure;
-use crate::limit::Limiter;
 use crate::log;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
@@ -19,15 +19,15 @@ use crate::route::{Guarded, NoRoute, Route};
 use crate::routes::{catalog, check, copy, health};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
+use crate::store::{self, Store};
 use crate::world::World;
 
 /// What lives as long as the instance, for all its requests.
-#[derive(Debug)]
 pub struct Edge<W> {
     /// The runtime.
-    pub world: W,
-    /// How often callers may ask.
-    pub limiter: Limiter,
+    pub world: Rc<W>,
+    /// What all instances share.
+    pub store: Rc<dyn Store>,
     /// Which model the origin runs.
     pub models: Models,
     settings: Result<Settings, SettingsError>,
@@ -36,10 +36,11 @@ pub struct Edge<W> {
 
 impl<W: World> Edge<W> {
     /// An instance with these settings; with wrong ones it answers only `/healthz`, and tells the log why.
-    pub fn new(world: W, settings: Result<Settings, SettingsError>) -> Self {
+    pub fn new(world: Rc<W>, settings: Result<Settings, SettingsError>) -> Self {
         let derive = |settings: &Settings| settings.keyring.derive("adlib cache key");
         let cache_secret = KeyedHash::new(&settings.as_ref().map_or([0; 32], derive));
-        Self { world, limiter: Limiter::default(), models: Models::default(), settings, cache_secret }
+        let store = store::open(&world);
+        Self { world, store, models: Models::default(), settings, cache_secret }
     }
 
     /// The settings.
@@ -86,7 +87,7 @@ impl<W: World> Edge<W> {
         reply.into_response(call.head.method == Method::HEAD)
     }
 
-    /// Route, then admit, then the route's own work.
+    /// Finds the route and does its work.
     async fn work<B>(self: &Rc<Self>, call: &mut Call, body: B) -> Result<Reply, Failure>
     where
         B: http_body::Body<Data = Bytes>,
@@ -103,10 +104,44 @@ impl<W: World> Edge<W> {
             Route::Ready => return Ok(health::ready(self, call).await),
             Route::Guarded(guarded) => guarded,
         };
-        let caller = admit(self, call).await?;
-        match guarded {
-            Guarded::Copy => copy::copy(self, call, &caller, body).await,
-            Guarded::Check => check::check(call, &caller, body).await,
+        let caller = self.caller(call).await?;
+        let outcome = self.work_for(call, &caller, guarded, body).await;
+        if outcome.is_err() && !call.is_counted {
+            admit(self, call, &caller, Look::default()).await?;
+        }
+        outcome
+    }
+
+    /// Who asks. A request of nobody who is known is counted here.
+    async fn caller(&self, call: &mut Call) -> Result<Caller, Failure> {
+        let keyring = &self.settings()?.keyring;
+        match authenticate(call.headers(), keyring, &*self.store, call.now_s()).await {
+            Ok(caller) => Ok(caller),
+            Err(denied @ (Denied::Store(_) | Denied::Record(_))) => Err(denied.into()),
+            Err(denied) => {
+                admit_stranger(self, call).await?;
+                Err(denied.into())
+            }
+        }
+    }
+
+    /// The work of a route for somebody. Copies count themselves, with what they look up.
+    async fn work_for<B>(
+        self: &Rc<Self>,
+        call: &mut Call,
+        caller: &Caller,
+        route: Guarded,
+        body: B,
+    ) -> Result<Reply, Failure>
+    where
+        B: http_body::Body<Data = Bytes>,
+    {
+        if route != Guarded::Copy {
+            admit(self, call, caller, Look::default()).await?;
+        }
+        match route {
+            Guarded::Copy => copy::copy(self, call, caller, body).await,
+            Guarded::Check => check::check(call, caller, body).await,
             Guarded::Channels => catalog::channels(call),
             Guarded::Tones => catalog::tones(call),
             Guarded::Frameworks => catalog::frameworks(call),

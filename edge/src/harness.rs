@@ -43,10 +43,10 @@ impl Harness {
 
     /// An edge with some variables changed.
     pub(crate) fn with(changes: &[(&'static str, &'static str)]) -> Self {
-        Self::over(Memory::default(), changes.to_vec(), NOW_MS)
+        Self::over(Rc::default(), changes.to_vec(), NOW_MS)
     }
 
-    fn over(world: Memory, changes: Vec<(&'static str, &'static str)>, now_ms: u64) -> Self {
+    fn over(world: Rc<Memory>, changes: Vec<(&'static str, &'static str)>, now_ms: u64) -> Self {
         let value_of = |name: &str| {
             let changed = changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
             changed.map(str::to_owned).or_else(|| match name {
@@ -65,8 +65,7 @@ impl Harness {
 
     /// A new instance over the same store, as after the last one has ended.
     pub(crate) fn restart(self) -> Self {
-        let Some(edge) = Rc::into_inner(self.edge) else { panic!("a request is still running") };
-        Self::over(edge.world, self.changes, self.now_ms)
+        Self::over(Rc::clone(&self.edge.world), self.changes, self.now_ms)
     }
 
     /// Sends a request as it is.

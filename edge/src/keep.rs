@@ -4,10 +4,11 @@ use adlib_shared::cache_key::CacheKey;
 use adlib_shared::copy::Copy;
 use bytes::Bytes;
 
-use crate::cache::{self, Entry};
+use crate::cache::Entry;
 use crate::edge::Edge;
 use crate::log;
 use crate::request_id::RequestId;
+use crate::store::NewEntry;
 use crate::world::World;
 
 /// A place in the cache.
@@ -44,12 +45,13 @@ impl Keep {
     ) -> Option<Entry> {
         let Self { key, fingerprint, ttl_s, now_s } = self;
         if copy.model.fingerprint != fingerprint {
-            edge.models.forget(&edge.world, edge.settings().ok()?, id).await;
+            edge.models.forget(&*edge.store, edge.settings().ok()?, id).await;
             return None;
         }
         let (entry, sealed) = Entry::seal(*key.as_bytes(), now_s, ttl_s, body.into())?;
-        match cache::store(&edge.world, key.as_bytes(), &sealed).await {
-            Ok(()) => Some(entry),
+        let new = NewEntry { key: key.as_bytes(), sealed: &sealed, keep_s: ttl_s.into(), lease: None };
+        match edge.store.keep(new).await {
+            Ok(kept) => kept.then_some(entry),
             Err(error) => {
                 log::warn(id, error);
                 None

@@ -1,9 +1,9 @@
 //! Adlib's edge: the WebAssembly component that stands before the origin.
 //!
 //! A request goes through clear stages, each in its own file: [`route`] finds the work, [`request_id`] names the
-//! request, [`authenticate`] finds out who asks and [`limit`] how often, [`routes::copy`] validates the brief, makes
-//! its key and looks it [up](cache), and on a miss [signs and forwards](hop) it, passes the stream [through](relay) and
-//! [keeps](keep) the finished copy. [`edge`] strings them together.
+//! request, [`authenticate`] finds out who asks, [`routes::copy`] validates the brief and makes its key; one visit to the
+//! [`store`] then [`admit`]s it, or not, and looks it up. A miss is [signed and forwarded](hop), the stream is passed
+//! [through](relay), and the finished copy is [kept](keep). [`edge`] strings them together.
 //!
 //! Everything but `spin.rs` is independent of the runtime, which it sees as a [`world::World`], and is tested natively.
 //! Nothing here panics on what comes from outside: a panic would fail every request that the instance is answering.
@@ -11,6 +11,7 @@
 pub mod admit;
 pub mod answer;
 pub mod authenticate;
+pub mod block;
 pub mod body;
 pub mod cache;
 pub mod call;
@@ -34,6 +35,7 @@ pub mod route;
 pub mod routes;
 pub mod security;
 pub mod settings;
+pub mod store;
 pub mod world;
 
 #[cfg(target_family = "wasm")]

@@ -17,6 +17,7 @@ use crate::hop::{Ask, NO_TENANT};
 use crate::log;
 use crate::request_id::RequestId;
 use crate::settings::Settings;
+use crate::store::Store;
 use crate::world::World;
 
 /// How long the origin is taken to run the model that it named, in milliseconds. After a change of model the edge
@@ -66,7 +67,7 @@ impl Models {
     /// # Errors
     /// The origin's failure, where nothing is known that could stand in.
     pub async fn current<W: World>(&self, edge: &Rc<Edge<W>>, call: &Call) -> Result<Rc<Known>, Failure> {
-        let (world, settings) = (&edge.world, edge.settings()?);
+        let settings = edge.settings()?;
         let last =
             self.known.borrow().clone().filter(|known| known.is_younger_than(STALE_MS_MAX, call.now_ms));
         let asked =
@@ -77,7 +78,7 @@ impl Models {
             return Ok(last);
         }
         self.asked_ms.set(Some(call.now_ms));
-        if let Some(stored) = read(world, &name(settings), call).await {
+        if let Some(stored) = read(&*edge.store, &name(settings), call).await {
             self.remember(stored);
         }
         let last =
@@ -85,7 +86,7 @@ impl Models {
         if let Some(fresh) = last.clone().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
             return Ok(fresh);
         }
-        match ask(world, settings, call).await {
+        match ask(&*edge.world, settings, call).await {
             Ok(fresh) => {
                 share(edge, call);
                 Ok(self.remember(fresh))
@@ -107,10 +108,10 @@ impl Models {
     }
 
     /// Forgets what is known, because an answer came from another model. The store is overwritten by the next list.
-    pub async fn forget<W: World>(&self, world: &W, settings: &Settings, id: &RequestId) {
+    pub async fn forget(&self, store: &dyn Store, settings: &Settings, id: &RequestId) {
         self.known.replace(None);
         self.asked_ms.set(None);
-        if let Err(error) = world.delete(&name(settings)).await {
+        if let Err(error) = store.delete(&name(settings)).await {
             log::warn(id, error);
         }
     }
@@ -146,8 +147,8 @@ async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<Kn
     Ok(Known { asked_ms: call.now_ms, list })
 }
 
-async fn read<W: World>(world: &W, name: &str, call: &Call) -> Option<Known> {
-    match world.get(name).await {
+async fn read(store: &dyn Store, name: &str, call: &Call) -> Option<Known> {
+    match store.get(name).await {
         // What another version of the edge has written may be of another form; it is overwritten.
         Ok(bytes) => serde_json::from_slice(&bytes?).ok(),
         Err(error) => {
@@ -164,7 +165,7 @@ fn share<W: World>(edge: &Rc<Edge<W>>, call: &Call) {
         let Some(known) = sharer.models.known.borrow().clone() else { return };
         let Ok(settings) = sharer.settings() else { return };
         let bytes = serde_json::to_vec(&*known).unwrap_or_default();
-        if let Err(error) = sharer.world.set(&name(settings), &bytes).await {
+        if let Err(error) = sharer.store.set(&name(settings), &bytes, Some(STALE_MS_MAX / 1000)).await {
             log::warn(&id, error);
         }
     });

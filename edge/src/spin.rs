@@ -36,7 +36,7 @@ async fn edge() -> Rc<Edge<Spin>> {
     if let Some(edge) = EDGE.with_borrow(Clone::clone) {
         return edge;
     }
-    let edge = Rc::new(Edge::new(Spin::default(), settings().await));
+    let edge = Rc::new(Edge::new(Rc::new(Spin::default()), settings().await));
     EDGE.set(Some(Rc::clone(&edge)));
     edge
 }

@@ -47,13 +47,28 @@ impl Gcra {
         self.burst
     }
 
+    /// By how many microseconds a request moves the state for each unit of its cost.
+    pub const fn interval_us(&self) -> u64 {
+        self.interval_us
+    }
+
+    /// How far the state may lie ahead of the clock, in microseconds: the period, rounded up to whole intervals.
+    pub const fn window_us(&self) -> u64 {
+        self.interval_us * self.burst as u64
+    }
+
     /// Judges one request at `now_ms`, which counts up to [`NOW_MS_MAX`].
     pub fn check(&self, state: State, now_ms: u64) -> Decision {
+        self.take(state, 1, now_ms)
+    }
+
+    /// Judges a request that takes as much as `cost` requests. One that costs more than the burst takes all of it.
+    pub fn take(&self, state: State, cost: u32, now_ms: u64) -> Decision {
         let now = now_ms.min(NOW_MS_MAX) * 1000;
-        let window = self.interval_us * u64::from(self.burst);
+        let window = self.window_us();
         // A due time further ahead than the whole window can only come from a clock that went back.
         let due = state.0.clamp(now, now + window);
-        let next = due + self.interval_us;
+        let next = due + self.interval_us * u64::from(cost.min(self.burst));
         let allowed = next - now <= window;
         let new = if allowed { next } else { due };
         let used = new - now;

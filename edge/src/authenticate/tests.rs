@@ -1,10 +1,14 @@
 //! Who is let in, and who is not.
 
+use std::rc::Rc;
+
 use adlib_shared::api_key::Kind;
 use futures::executor::block_on;
 use http::HeaderValue;
 
 use super::*;
+use crate::store::KeyValue;
+use crate::world::World;
 use crate::world::memory::Memory;
 
 const PEPPER: &[u8] = b"a pepper for tests only";
@@ -23,12 +27,16 @@ fn with_authorization(value: &str) -> HeaderMap {
     HeaderMap::from_iter([(AUTHORIZATION, HeaderValue::from_str(value).expect("a header value"))])
 }
 
-fn asked(world: &Memory, value: &str) -> Result<Caller, Denied> {
-    block_on(authenticate(&with_authorization(value), &keyring(), world, NOW_S))
+fn asked(world: &Rc<Memory>, value: &str) -> Result<Caller, Denied> {
+    asked_with(&with_authorization(value), world)
 }
 
-fn with_record(record: &str) -> Memory {
-    let world = Memory::default();
+fn asked_with(headers: &HeaderMap, world: &Rc<Memory>) -> Result<Caller, Denied> {
+    block_on(authenticate(headers, &keyring(), &KeyValue::new(Rc::clone(world)), NOW_S))
+}
+
+fn with_record(record: &str) -> Rc<Memory> {
+    let world = Rc::<Memory>::default();
     let name = KeyRecord::name(&key(2).hash(PEPPER));
     block_on(world.set(&name, record.as_bytes())).expect("the memory never fails");
     world
@@ -40,10 +48,10 @@ fn bearer_of(entropy: u8) -> String {
 
 #[test]
 fn a_key_of_the_variable_is_known_without_the_store() {
-    let caller = asked(&Memory::failing(), &bearer_of(1)).expect("a known key");
+    let caller = asked(&Rc::new(Memory::failing()), &bearer_of(1)).expect("a known key");
     assert_eq!((caller.tenant.as_str(), caller.rate_per_minute), ("acme", None));
     assert!(caller.require(Scope::Copy).is_ok() && caller.require(Scope::Admin).is_err());
-    assert!(asked(&Memory::failing(), &bearer_of(1).replace("Bearer", "bEARER")).is_ok());
+    assert!(asked(&Rc::new(Memory::failing()), &bearer_of(1).replace("Bearer", "bEARER")).is_ok());
 }
 
 #[test]
@@ -65,7 +73,7 @@ fn a_key_is_taken_until_the_second_in_which_it_expires() {
 
 #[test]
 fn junk_is_rejected_without_the_store() {
-    let world = Memory::failing();
+    let world = Rc::new(Memory::failing());
     let mut slip = key(2).expose().to_owned();
     slip.replace_range(10..11, if &slip[10..11] == "0" { "1" } else { "0" });
     assert!(matches!(asked(&world, &format!("Bearer {slip}")), Err(Denied::Malformed(_))));
@@ -77,22 +85,22 @@ fn junk_is_rejected_without_the_store() {
 
 #[test]
 fn no_key_and_two_keys_are_nobody() {
-    let nothing = block_on(authenticate(&HeaderMap::new(), &keyring(), &Memory::default(), NOW_S));
+    let nothing = asked_with(&HeaderMap::new(), &Rc::default());
     assert_eq!(nothing, Err(Denied::Absent));
     let mut twice = with_authorization(&bearer_of(1));
     twice.append(AUTHORIZATION, HeaderValue::from_static("Bearer x"));
-    assert_eq!(block_on(authenticate(&twice, &keyring(), &Memory::default(), NOW_S)), Err(Denied::Scheme));
+    assert_eq!(asked_with(&twice, &Rc::default()), Err(Denied::Scheme));
 }
 
 #[test]
 fn a_well_formed_key_that_is_nobodys_is_unknown() {
-    assert_eq!(asked(&Memory::default(), &bearer_of(3)), Err(Denied::Unknown));
+    assert_eq!(asked(&Rc::default(), &bearer_of(3)), Err(Denied::Unknown));
 }
 
 #[test]
 fn a_failing_store_or_an_unreadable_record_is_our_fault() {
     let faults = [
-        asked(&Memory::failing(), &bearer_of(2)),
+        asked(&Rc::new(Memory::failing()), &bearer_of(2)),
         asked(&with_record("{"), &bearer_of(2)),
         asked(&with_record(r#"{"tenant":"a b","scopes":[],"created":1}"#), &bearer_of(2)),
     ];

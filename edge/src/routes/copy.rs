@@ -13,6 +13,7 @@ use adlib_shared::problem::Code;
 use bytes::Bytes;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
 
+use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::body;
 use crate::cache::{self, CacheStatus, Directives, Forward, Found};
@@ -51,8 +52,12 @@ where
     let directives = Directives::of(call.headers());
 
     let keep = place(edge, call, caller, &brief, &directives).await?;
+    let began = Instant::now();
+    let entry = keep.as_ref().filter(|_| !directives.no_cache).map(|keep| keep.key.as_bytes());
+    let visited = admit(edge, call, caller, Look { entry, tags: &[] }).await?;
+    call.time("store", began);
     let reason = match &keep {
-        Some(keep) => match look_up(edge, call, &brief, &directives, keep).await {
+        Some(keep) => match look_up(edge, call, &brief, &directives, keep, visited.entry.as_deref()).await {
             Ok(reply) => return Ok(marked(reply)),
             Err(reason) => reason,
         },
@@ -115,29 +120,26 @@ async fn look_up<W: World>(
     brief: &Brief,
     directives: &Directives,
     keep: &Keep,
+    stored: Option<&[u8]>,
 ) -> Result<Reply, Forward> {
-    let began = Instant::now();
     let key = keep.key.as_bytes();
-    let found = cache::look_up(&edge.world, key, directives, keep.ttl_s.into(), call.now_s()).await;
-    call.time("cache", began);
-    match found {
-        Ok(Found::Hit { entry, age_s, ttl_s }) => {
-            let Some(reply) = replay::replay(entry, age_s, brief.stream) else {
-                // Its digest holds, so an older edge has written it, whose copies had another form.
-                if let Err(error) = cache::delete(&edge.world, key).await {
-                    log::warn(&call.id, error);
-                }
-                return Err(Forward::UriMiss);
-            };
-            call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s });
-            Ok(reply)
+    let (found, mut is_spent) = cache::judge(stored, key, directives, keep.ttl_s.into(), call.now_s());
+    let reason = match found {
+        Found::Hit { entry, age_s, ttl_s } => {
+            if let Some(reply) = replay::replay(entry, age_s, brief.stream) {
+                call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s });
+                return Ok(reply);
+            }
+            // Its digest holds, so an older edge has written it, whose copies had another form.
+            is_spent = true;
+            Forward::UriMiss
         }
-        Ok(Found::Miss(reason)) => Err(reason),
-        Err(error) => {
-            log::warn(&call.id, error);
-            Err(Forward::UriMiss)
-        }
+        Found::Miss(reason) => reason,
+    };
+    if is_spent && let Err(error) = edge.store.drop_entry(key).await {
+        log::warn(&call.id, error);
     }
+    Err(reason)
 }
 
 /// Whether the client asks for events by `Accept`.

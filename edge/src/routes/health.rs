@@ -30,7 +30,7 @@ pub fn alive() -> Reply {
 /// `GET /readyz`: the settings are valid and the origin says that it is ready.
 pub async fn ready<W: World>(edge: &Edge<W>, call: &Call) -> Reply {
     let outcome = match edge.settings() {
-        Ok(settings) => ask(&edge.world, settings, call).await,
+        Ok(settings) => ask(&*edge.world, settings, call).await,
         Err(failure) => Err(failure),
     };
     let reasons = outcome.unwrap_or_else(|failure| {

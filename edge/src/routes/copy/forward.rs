@@ -48,7 +48,7 @@ pub(super) async fn forward<W: World>(
     };
     let began = Instant::now();
     call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: false });
-    let (head, body) = ask.send(&edge.world, settings, call).await?.into_parts();
+    let (head, body) = ask.send(&*edge.world, settings, call).await?.into_parts();
     call.time("origin", began);
     if head.status != StatusCode::OK {
         return Err(answer::failure(&head, body).await);

@@ -3,18 +3,34 @@
 use futures::executor::block_on;
 use futures::future::join_all;
 
+use adlib_shared::api_key::KeyHash;
+use adlib_shared::rate::Gcra;
+
 use super::*;
+use crate::limit::PERIOD_MS;
 use crate::world::memory::Memory;
 
 const NOW_MS: u64 = 1_700_000_000_000;
 
-/// Judges a request and tells the store at once.
-async fn take(limiter: &Limiter, world: &Memory, gcra: Gcra, now_ms: u64) -> Decision {
-    let taken = limiter.take(world, "rate/test", gcra, now_ms).await;
-    if let Some(untold) = taken.untold {
+fn meter(digit: char) -> Meter {
+    Meter::Key(KeyHash::from_hex(&digit.to_string().repeat(64)).expect("64 digits"))
+}
+
+fn limit(gcra: Gcra) -> Limit {
+    Limit { meter: meter('a'), gcra, cost: 1 }
+}
+
+/// Judges a request by some limits and tells the store at once.
+async fn take_all(limiter: &Limiter, world: &Memory, limits: &[Limit], now_ms: u64) -> Vec<Decision> {
+    let taken = limiter.take(world, limits, now_ms).await.expect("a store that answers");
+    for untold in taken.untold {
         let _ = untold.tell(world).await;
     }
-    taken.decision
+    taken.decisions
+}
+
+async fn take(limiter: &Limiter, world: &Memory, gcra: Gcra, now_ms: u64) -> Decision {
+    take_all(limiter, world, &[limit(gcra)], now_ms).await[0]
 }
 
 fn allowed(limiter: &Limiter, world: &Memory, gcra: Gcra, now_ms: u64) -> bool {
@@ -108,25 +124,53 @@ fn a_high_limit_visits_the_store_only_now_and_then() {
 }
 
 #[test]
-fn a_store_that_fails_leaves_the_instances_own_count() {
+fn a_store_that_fails_counts_nothing() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::failing(), Gcra::new(PERIOD_MS, 3));
-    let passed = (0..5).filter(|_| allowed(&limiter, &world, gcra, NOW_MS)).count();
-    assert_eq!(passed, 3);
+    assert!((0..5).all(|_| block_on(limiter.take(&world, &[limit(gcra)], NOW_MS)).is_err()));
+    world.fail(false);
+    assert_eq!((0..5).filter(|_| allowed(&limiter, &world, gcra, NOW_MS)).count(), 3);
+}
+
+#[test]
+fn a_request_that_one_limit_refuses_counts_in_none() {
+    let (limiter, world) = (Limiter::default(), Memory::default());
+    let of = |digit, burst, cost| Limit { meter: meter(digit), gcra: Gcra::new(PERIOD_MS, burst), cost };
+    let both = [of('a', 10, 1), of('b', 2, 1)];
+    let passed = |limits: &[Limit]| {
+        block_on(take_all(&limiter, &world, limits, NOW_MS)).iter().all(|decision| decision.allowed)
+    };
+    assert_eq!((0..5).filter(|_| passed(&both)).count(), 2);
+    assert_eq!((0..20).filter(|_| passed(&both[..1])).count(), 8, "two of ten were used, three refused");
+    // Another instance knows of the wide limit only what the store says; it refuses by what the store adds.
+    let other = Limiter::default();
+    let refused = block_on(take_all(&other, &world, &[of('c', 5, 1), of('b', 2, 1)], NOW_MS));
+    assert_eq!(refused.iter().map(|decision| decision.allowed).collect::<Vec<_>>(), [true, false]);
+    let fresh = block_on(take_all(&other, &world, &[of('c', 5, 1)], NOW_MS));
+    assert_eq!(fresh[0].remaining, 4, "the refused request left nothing behind");
+}
+
+#[test]
+fn a_request_takes_its_cost() {
+    let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 10));
+    let costly = [Limit { cost: 4, ..limit(gcra) }];
+    let left = |_| block_on(take_all(&limiter, &world, &costly, NOW_MS))[0];
+    let decisions: Vec<_> = (0..3).map(left).map(|decision| (decision.allowed, decision.remaining)).collect();
+    assert_eq!(decisions, [(true, 6), (true, 2), (false, 2)]);
 }
 
 #[test]
 fn a_stored_state_that_is_not_a_number_counts_as_none() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 1));
-    block_on(world.set("rate/test", b"junk")).expect("the memory never fails");
+    block_on(world.set(&name(&meter('a')), b"junk")).expect("the memory never fails");
     assert!(allowed(&limiter, &world, gcra, NOW_MS));
 }
 
 #[test]
 fn what_could_not_be_written_is_written_with_the_next_request() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 10));
-    let taken = block_on(limiter.take(&world, "rate/test", gcra, NOW_MS));
+    let mut taken = block_on(limiter.take(&world, &[limit(gcra)], NOW_MS)).expect("a store that answers");
     world.fail(true);
-    assert!(block_on(taken.untold.expect("a count").tell(&world)).is_err());
+    assert!(block_on(taken.untold.remove(0).tell(&world)).is_err());
     world.fail(false);
     assert!(allowed(&limiter, &world, gcra, NOW_MS));
     assert_eq!((0..10).filter(|_| allowed(&Limiter::default(), &world, gcra, NOW_MS)).count(), 8);

@@ -1,0 +1,130 @@
+//! What all instances share, in one of two stores: Spin's key-value store, or Redis.
+//!
+//! The operations are those that the edge needs, each in as few round trips as the store allows. What a store cannot do
+//! at one stroke, it says at its own place.
+
+pub mod key_value;
+
+use std::rc::Rc;
+
+use futures::future::LocalBoxFuture;
+
+use adlib_shared::rate::Decision;
+
+use crate::block::{Block, Subject};
+use crate::limit::Limit;
+use crate::request_id::RequestId;
+use crate::world::{StoreError, World};
+
+pub use self::key_value::KeyValue;
+
+/// What a store answers, in time.
+pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, StoreError>>;
+
+/// What one request wants of the store before it is answered.
+#[derive(Debug)]
+pub struct Visit<'a> {
+    /// Whose visit it is, for the log.
+    pub id: &'a RequestId,
+    /// The instance's clock, in milliseconds since 1970. A store with a clock of its own goes by that.
+    pub now_ms: u64,
+    /// Who must not be blocked.
+    pub subjects: &'a [Subject],
+    /// What must not be used up. The request counts in all of them, or in none where one refuses it.
+    pub limits: &'a [Limit],
+    /// The key of the entry that is looked for.
+    pub entry: Option<&'a [u8; 32]>,
+    /// The tags whose epochs are asked for, such as `tenant/acme`.
+    pub tags: &'a [String],
+    /// The epoch that a tag is given which has none yet.
+    pub fresh_epoch: u128,
+}
+
+/// What a visit found. After a block or a refusal, nothing further was looked up.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Visited {
+    /// Who is blocked, by the place among the subjects, and until when.
+    pub blocked: Option<(usize, Block)>,
+    /// What each limit says, in their order.
+    pub decisions: Vec<Decision>,
+    /// The entry's bytes.
+    pub entry: Option<Vec<u8>>,
+    /// The epoch of each tag, in their order. Every purge of a tag gives it another one.
+    pub epochs: Vec<u128>,
+}
+
+impl Visited {
+    /// Whether the request may go on.
+    pub fn passes(&self) -> bool {
+        self.blocked.is_none() && self.decisions.iter().all(|decision| decision.allowed)
+    }
+}
+
+/// A right to do something alone for a while. It ends by itself, so that an instance which ends holds nothing up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// What is leased, such as `flight/<key>`.
+    pub name: String,
+    /// Who holds it: a random number.
+    pub token: u128,
+}
+
+/// An answer that is to be kept.
+#[derive(Debug)]
+pub struct NewEntry<'a> {
+    /// Its key.
+    pub key: &'a [u8; 32],
+    /// Its bytes, sealed.
+    pub sealed: &'a [u8],
+    /// For how many seconds it can be of use, stale times included. A store that can forgets it then.
+    pub keep_s: u64,
+    /// The lease under which it was made: the entry is kept only if nobody else has taken it over.
+    pub lease: Option<&'a Lease>,
+}
+
+/// A store that the instances share.
+pub trait Store {
+    /// Asks for everything that one request needs to know.
+    fn visit<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, Visited>;
+
+    /// Keeps an entry; false where its lease was lost meanwhile.
+    fn keep<'a>(&'a self, entry: NewEntry<'a>) -> Answer<'a, bool>;
+
+    /// The entry of a key, without a visit: for those who wait for another request's.
+    fn entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, Option<Vec<u8>>>;
+
+    /// Drops what is kept under a key.
+    fn drop_entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, ()>;
+
+    /// Takes a lease, unless somebody else holds it. The holder may take it again, which prolongs it.
+    fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64, lasts_ms: u64) -> Answer<'a, bool>;
+
+    /// Gives a lease back, if it is still held.
+    fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()>;
+
+    /// Gives a tag another epoch: whatever was kept under the last one is void.
+    fn renew<'a>(&'a self, tag: &'a str, epoch: u128) -> Answer<'a, ()>;
+
+    /// A record, such as that of a key.
+    fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>>;
+
+    /// Sets a record. A store that can forgets it after `keep_s` seconds, if there is such a number.
+    fn set<'a>(&'a self, name: &'a str, value: &'a [u8], keep_s: Option<u64>) -> Answer<'a, ()>;
+
+    /// Removes a record; it need not be there.
+    fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// All blocks that hold at this time.
+    fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>>;
+
+    /// Blocks somebody, in place of a block that holds already.
+    fn block(&self, subject: Subject, block: Block, now_ms: u64) -> Answer<'_, ()>;
+
+    /// Ends a block; false where there was none.
+    fn unblock(&self, subject: Subject, now_ms: u64) -> Answer<'_, bool>;
+}
+
+/// The store of these settings.
+pub fn open<W: World>(world: &Rc<W>) -> Rc<dyn Store> {
+    Rc::new(KeyValue::new(Rc::clone(world)))
+}
