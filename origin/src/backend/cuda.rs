@@ -9,6 +9,7 @@
 mod arguments;
 mod bucket;
 mod cache;
+mod cases;
 mod cubins;
 mod driver;
 mod gpu;
@@ -26,12 +27,14 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod tiles;
+mod trial;
 mod weights;
 
 pub(crate) use gpu::Gpu;
 pub use gpu::GpuAbsence;
 #[cfg(test)]
 pub(crate) use simulator::{Checks, KernelMutation, Simulator};
+pub use trial::{Trial, try_kernels};
 
 use super::batch::Batch;
 use super::sampling::Sampled;

@@ -3,9 +3,6 @@
 use super::*;
 use crate::model::tensors::random::WeightFormat;
 
-const FORMATS: [WeightFormat; 4] =
-    [WeightFormat::F16, WeightFormat::Bf16, WeightFormat::Int8, WeightFormat::Int4];
-
 /// Rows of activations, some groups all zero, one with a single large element.
 fn activations(rows: usize, width: usize) -> Grid<f32> {
     let mut grid = Grid::new(rows, width);
@@ -33,7 +30,7 @@ fn quantised(isa: Isa, values: &Grid<f32>) -> Groups {
 fn products_agree_with_plain_sums() {
     for isa in Isa::all() {
         let mut pool = Pool::new(2);
-        for format in FORMATS {
+        for format in WeightFormat::ALL {
             for (rows, outputs, width) in [(1, 16, 32), (1, 203, 96), (3, 17, 64), (8, 48, 160), (15, 33, 32)]
             {
                 let source = Matrix::random(outputs, width, rows as u64, format);
@@ -73,7 +70,7 @@ fn products_agree_with_plain_sums() {
 
 #[test]
 fn a_packed_row_is_the_row() {
-    for format in FORMATS {
+    for format in WeightFormat::ALL {
         let source = Matrix::random(37, 64, 1, format);
         let packed = PackedMatrix::pack(&source, &Arena::default()).expect("memory");
         for row in [0, 15, 16, 36] {
@@ -121,7 +118,7 @@ fn fused_instruction_sets_agree_bit_for_bit() {
     let fused: Vec<_> = Isa::all().into_iter().filter(|isa| !matches!(isa, Isa::Portable(_))).collect();
     let values = activations(5, 320);
     let mut pool = Pool::new(1);
-    for format in FORMATS {
+    for format in WeightFormat::ALL {
         let packed =
             PackedMatrix::pack(&Matrix::random(50, 320, 4, format), &Arena::default()).expect("memory");
         let mut outputs = fused.iter().map(|&isa| {

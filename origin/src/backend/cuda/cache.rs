@@ -46,13 +46,11 @@ impl<D: Driver> Cache<D> {
     }
 
     /// Puts keys and values in the place of a layer's.
-    #[cfg(test)]
     pub(crate) fn replace(&mut self, layer: usize, memory: [D::Memory; 2]) {
         self.layers[layer] = memory;
     }
 
     /// A layer's keys and values.
-    #[cfg(test)]
     pub(crate) fn memory(&self, layer: usize) -> &[D::Memory; 2] {
         &self.layers[layer]
     }

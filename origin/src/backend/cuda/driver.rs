@@ -5,8 +5,9 @@ use crate::backend::BackendError;
 
 /// A device and one stream of work on it: what is asked for is done in that order.
 ///
-/// The real one speaks to the CUDA driver; another runs the same kernels in a simulator, for tests.
-pub(crate) trait Driver: Send {
+/// The real one speaks to the CUDA driver; another runs the same kernels in a simulator, for tests. Clones are the same
+/// device and stream.
+pub(crate) trait Driver: Clone + Send {
     /// A piece of the device's memory, freed when it is dropped.
     type Memory: Send;
     /// Memory of the host that the device copies from and to by itself, while the host goes on.

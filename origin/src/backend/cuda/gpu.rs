@@ -13,10 +13,9 @@ use cudarc::driver::result::{self, DriverError as Failure};
 use cudarc::driver::{CudaContext, CudaStream, sys};
 use graph::GpuGraph;
 use pinned::PinnedMemory;
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use absence::GpuAbsence;
 
@@ -24,15 +23,21 @@ pub use absence::GpuAbsence;
 const CAPABILITY_MIN: (i32, i32) = (8, 0);
 
 /// A device, and the kernels compiled for it.
+#[derive(Clone)]
 pub(crate) struct Gpu {
     context: Arc<CudaContext>,
     stream: Arc<CudaStream>,
     name: String,
     capability: (i32, i32),
     memory_bytes: u64,
+    kernels: Arc<Mutex<Kernels>>,
+}
+
+/// The kernels in the device's memory.
+struct Kernels {
     modules: Vec<Module>,
-    /// Kernels that were asked for.
-    functions: RefCell<HashMap<String, Function>>,
+    /// Those that were asked for.
+    functions: HashMap<String, Function>,
 }
 
 /// The driver's handle of a cubin; stays loaded as long as the context.
@@ -78,7 +83,8 @@ impl Gpu {
         };
         let refused = |error| refused(error, kernels.compiler);
         let modules = kernels.images.iter().map(load).collect::<Result<_, _>>().map_err(refused)?;
-        Ok(Self { context, stream, name, capability, memory_bytes, modules, functions: RefCell::default() })
+        let kernels = Arc::new(Mutex::new(Kernels { modules, functions: HashMap::new() }));
+        Ok(Self { context, stream, name, capability, memory_bytes, kernels })
     }
 
     /// Devices that the driver knows.
@@ -134,7 +140,8 @@ impl Gpu {
 
     /// The kernel of this name, looked up once.
     fn function(&self, kernel: &str) -> Result<Function, DriverError> {
-        if let Some(&function) = self.functions.borrow().get(kernel) {
+        let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(&function) = kernels.functions.get(kernel) {
             return Ok(function);
         }
         let name = CString::new(kernel).expect("no zero byte in a kernel's name");
@@ -143,14 +150,14 @@ impl Gpu {
             unsafe { result::module::get_function(module.0, name.clone()) }.ok().map(Function)
         };
         let found =
-            self.bound(|| format!("looking for {kernel}"), || Ok(self.modules.iter().find_map(find)))?;
+            self.bound(|| format!("looking for {kernel}"), || Ok(kernels.modules.iter().find_map(find)))?;
         let function = found.ok_or_else(|| DriverError {
             device: self.name.clone(),
             operation: format!("looking for {kernel}"),
             reason: String::from("there is no such kernel"),
             kind: FailureKind::Device,
         })?;
-        self.functions.borrow_mut().insert(kernel.to_owned(), function);
+        kernels.functions.insert(kernel.to_owned(), function);
         Ok(function)
     }
 }

@@ -19,7 +19,7 @@ const COMBINE_THREADS: usize = 128;
 #[derive(Debug)]
 pub(super) struct ProductKernel {
     /// The file it is from, the first part of its name.
-    kind: &'static str,
+    pub(super) kind: &'static str,
     /// Rows of a block, which its name ends with; it is chosen for up to as many.
     rows: usize,
     outputs: usize,

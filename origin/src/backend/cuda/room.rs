@@ -34,7 +34,6 @@ impl<D: Driver> Room<D> {
     }
 
     /// Holds this memory.
-    #[cfg(test)]
     pub(crate) fn replace(&mut self, memory: D::Memory) {
         self.0 = Some(memory);
     }
@@ -87,7 +86,6 @@ impl<D: Driver> Buffer<D> {
     }
 
     /// Rows that are there.
-    #[cfg(test)]
     pub(crate) fn holding(memory: D::Memory, rows: usize, width: usize) -> Self {
         Self { rows, width, room: Room(Some(memory)) }
     }

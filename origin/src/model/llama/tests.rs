@@ -9,9 +9,6 @@ use crate::backend::sampling::SampleParams;
 use crate::model::config::{Rope, RopeScaling};
 use std::num::NonZeroUsize;
 
-const FORMATS: [WeightFormat; 4] =
-    [WeightFormat::F16, WeightFormat::Bf16, WeightFormat::Int8, WeightFormat::Int4];
-
 fn config(heads: usize, kv_heads: usize, head_dim: usize) -> ModelConfig {
     ModelConfig {
         layers: 2,
@@ -155,7 +152,7 @@ fn agrees(config: &ModelConfig, format: WeightFormat, tokens: usize, change: imp
 
 #[test]
 fn agrees_with_the_reference_in_every_format_and_head_shape() {
-    for format in FORMATS {
+    for format in WeightFormat::ALL {
         for (heads, kv_heads, head_dim) in [(3, 3, 32), (6, 2, 16), (8, 2, 32), (8, 1, 16), (9, 3, 64)] {
             agrees(&config(heads, kv_heads, head_dim), format, 19, |_| {});
         }
@@ -196,7 +193,7 @@ fn every_rope_scaling_agrees_with_the_reference() {
 #[test]
 fn a_sequence_depends_on_nothing_else_in_the_batch() {
     for isa in Isa::all() {
-        for format in FORMATS {
+        for format in WeightFormat::ALL {
             let config = config(6, 2, 32);
             let tokens: Vec<_> = (0..8).map(|i| text(i, 70 + 9 * i as usize)).collect();
             let blocks: Vec<Vec<u32>> = (0..8).map(|i| (0..9).map(|b| (b * 8 + i) % 80).collect()).collect();

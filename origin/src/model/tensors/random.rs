@@ -16,6 +16,11 @@ pub enum WeightFormat {
     Int4,
 }
 
+impl WeightFormat {
+    /// Every format.
+    pub const ALL: [Self; 4] = [Self::F16, Self::Bf16, Self::Int8, Self::Int4];
+}
+
 impl Matrix {
     /// A matrix whose products with vectors of unit variance have about unit variance; the same for the same seed.
     pub fn random(rows: usize, cols: usize, seed: u64, format: WeightFormat) -> Self {

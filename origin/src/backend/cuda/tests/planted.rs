@@ -1,8 +1,8 @@
 //! Faults put into the kernels, each of which the right check must find: the tests of the tests.
 
-use super::device::wave;
-use super::normalise::normalise;
-use super::product::product;
+use crate::backend::cuda::cases::arrays::wave;
+use crate::backend::cuda::cases::normalise::normalise;
+use crate::backend::cuda::cases::product::product;
 use crate::backend::cuda::operations::{PRODUCT_KERNELS, Then};
 use crate::backend::cuda::simulator::{Checks, KernelMutation, SCHEDULES, Simulator};
 use crate::model::tensors::Matrix;
@@ -30,7 +30,7 @@ fn multiply(
     let run = |schedule| {
         device.schedule(schedule);
         let outputs = product(&device, &PRODUCT_KERNELS[kernel], &matrix, &wave(1, 9 * 288), Then::Store);
-        outputs.map(|outputs| outputs.0).map_err(|error| error.reason)
+        outputs.map(|outputs| outputs.0).map_err(|error| error.to_string())
     };
     (0..schedules).map(run).collect()
 }

@@ -32,7 +32,7 @@ fn agrees(checks: Checks, config: &ModelConfig, format: WeightFormat, change: im
 #[test]
 fn agrees_with_the_reference_in_every_format_and_head_shape() {
     for (format, (heads, kv_heads, head_dim)) in
-        FORMATS.into_iter().zip([(3, 3, 32), (6, 2, 32), (8, 1, 32), (9, 3, 64)])
+        WeightFormat::ALL.into_iter().zip([(3, 3, 32), (6, 2, 32), (8, 1, 32), (9, 3, 64)])
     {
         agrees(Checks::Plain, &config(heads, kv_heads, head_dim), format, |_| {});
     }
@@ -72,7 +72,7 @@ fn a_model_runs_clean_under_every_sanitizer() {
 
 #[test]
 fn a_sequence_depends_on_nothing_else_in_the_batch() {
-    for format in FORMATS {
+    for format in WeightFormat::ALL {
         let config = config(6, 2, 32);
         let tokens: Vec<_> = (0..3).map(|i| text(i, 70 + 40 * i as usize)).collect();
         let blocks: Vec<Vec<u32>> = (0..3).map(|i| (0..10).map(|b| (b * 3 + i) % 80).collect()).collect();

@@ -1,18 +1,13 @@
-//! The simulated device itself.
+//! What a device, or the backend, does not take.
 
-use super::device::{get, put};
+use crate::backend::cuda::Cuda;
 use crate::backend::cuda::arguments::Arguments;
 use crate::backend::cuda::driver::{Driver, Shape};
 use crate::backend::cuda::simulator::{Checks, Simulator};
-
-#[test]
-fn memory_keeps_what_is_written_and_copied() {
-    let device = Simulator::new(Checks::Memory);
-    let memory = put(&device, &[1_u32, 2, 3, 4]);
-    device.write(&memory, 4, &7_u32.to_le_bytes()).expect("room");
-    device.copy(&memory, 0, 8, 8).expect("room");
-    assert_eq!(get::<u32>(&device, &memory).expect("it is there"), [1, 7, 1, 7]);
-}
+use crate::backend::{Backend, BackendError, CacheShape};
+use crate::model::config::{Rope, RopeScaling};
+use crate::model::tensors::Matrix;
+use crate::model::tensors::random::WeightFormat;
 
 #[test]
 fn a_launch_that_a_device_would_refuse_is_refused() {
@@ -33,4 +28,28 @@ fn a_launch_that_a_device_would_refuse_is_refused() {
     assert_eq!(refused("narrow_f16", greedy, narrow()), "narrow_f16: 232449 bytes of dynamic shared memory");
     let none = Shape::new([0, 1, 1], 256);
     assert_eq!(refused("narrow_f16", none, narrow()), "narrow_f16: a grid of 0 blocks");
+}
+
+#[test]
+fn a_head_that_no_kernel_is_made_for_is_refused() {
+    let shape = CacheShape {
+        layers: 2,
+        heads: 2,
+        kv_heads: 1,
+        head_dim: 80,
+        blocks: 40,
+        context_max: 512,
+        rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
+    };
+    let refused = Cuda::new(Simulator::new(Checks::Plain)).cache(shape).map(drop);
+    let wanted = BackendError::Choice { what: "the width of a head", value: 80, choices: &[32, 64, 96, 128] };
+    assert_eq!(refused, Err(wanted));
+}
+
+#[test]
+fn a_matrix_of_another_shape_than_its_data_is_refused() {
+    let cuda = Cuda::new(Simulator::new(Checks::Plain));
+    let mut matrix = Matrix::random(16, 32, 1, WeightFormat::F16);
+    matrix.rows = 17;
+    assert!(cuda.matrix(matrix).is_err());
 }
