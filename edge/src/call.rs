@@ -7,6 +7,8 @@ use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::client_address::ClientAddress;
+use crate::hop::Trace;
+use crate::record::Record;
 use crate::request_id::RequestId;
 
 /// Notes that most requests make.
@@ -23,6 +25,10 @@ pub struct Call {
     pub address: ClientAddress,
     /// When it came, in milliseconds since 1970.
     pub now_ms: u64,
+    /// Its place in its trace.
+    pub trace: Trace,
+    /// What is noted about it for the operator.
+    pub record: Record,
     /// Headers that the stages add to the reply, whatever becomes of the request.
     pub notes: HeaderMap,
     /// Whether the limits know of it.
@@ -33,9 +39,11 @@ pub struct Call {
 
 impl Call {
     /// A request that came at `now_ms`.
-    pub fn new(head: Parts, now_ms: u64, entropy: impl FnOnce() -> u128) -> Self {
+    pub fn new(head: Parts, now_ms: u64, entropy: impl Fn() -> u128) -> Self {
         Self {
-            id: RequestId::choose(head.headers.get("x-request-id"), entropy),
+            id: RequestId::choose(head.headers.get("x-request-id"), &entropy),
+            trace: Trace::join(&head.headers, entropy),
+            record: Record::default(),
             address: ClientAddress::of(&head.headers),
             head,
             now_ms,
@@ -49,6 +57,16 @@ impl Call {
     /// The request's headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers
+    }
+
+    /// The time now, in milliseconds since 1970.
+    pub fn clock_ms(&self) -> u64 {
+        self.now_ms + self.elapsed().as_millis() as u64
+    }
+
+    /// How long it has been here.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
     }
 
     /// When it came, in seconds since 1970.

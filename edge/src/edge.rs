@@ -12,6 +12,7 @@ use crate::admit::{Look, admit, admit_stranger};
 use crate::authenticate::{Caller, Denied, authenticate};
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::hop::Origins;
 use crate::log;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
@@ -28,6 +29,8 @@ pub struct Edge<W> {
     pub world: Rc<W>,
     /// What all instances share.
     pub store: Rc<dyn Store>,
+    /// The ways to the origins.
+    pub origins: Origins,
     /// Which model the origin runs.
     pub models: Models,
     settings: Result<Settings, SettingsError>,
@@ -40,7 +43,8 @@ impl<W: World> Edge<W> {
         let derive = |settings: &Settings| settings.keyring.derive("adlib cache key");
         let cache_secret = KeyedHash::new(&settings.as_ref().map_or([0; 32], derive));
         let store = store::open(&world);
-        Self { world, store, models: Models::default(), settings, cache_secret }
+        let origins = Origins::new(settings.as_ref().map_or(&[], |settings| &settings.origins));
+        Self { world, store, origins, models: Models::default(), settings, cache_secret }
     }
 
     /// The settings.

@@ -62,7 +62,7 @@ impl From<StoreError> for Failure {
 impl From<SendError> for Failure {
     fn from(error: SendError) -> Self {
         let failure = match &error {
-            SendError::Unreachable(_) => {
+            SendError::Unreachable(_) | SendError::Denied(_) => {
                 let problem = Problem::new(Code::OriginUnavailable, "the origin cannot be reached");
                 problem.with_retry_after_s(RETRY_AFTER_S).into()
             }

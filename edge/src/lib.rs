@@ -28,6 +28,7 @@ pub mod keyring;
 pub mod limit;
 pub mod log;
 pub mod models;
+pub mod record;
 pub mod relay;
 pub mod reply;
 pub mod request_id;

@@ -86,7 +86,7 @@ impl Models {
         if let Some(fresh) = last.clone().filter(|known| known.is_younger_than(FRESH_MS, call.now_ms)) {
             return Ok(fresh);
         }
-        match ask(&*edge.world, settings, call).await {
+        match ask(edge, settings, call).await {
             Ok(fresh) => {
                 share(edge, call);
                 Ok(self.remember(fresh))
@@ -119,19 +119,21 @@ impl Models {
 
 /// The name under which the instances share what they know.
 fn name(settings: &Settings) -> String {
-    format!("models/{}", settings.origin_url)
+    let origins: Vec<String> = settings.origins.iter().map(ToString::to_string).collect();
+    format!("models/{}", origins.join(","))
 }
 
-async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<Known, Failure> {
+async fn ask<W: World>(edge: &Edge<W>, settings: &Settings, call: &Call) -> Result<Known, Failure> {
     let ask = Ask {
         method: Method::GET,
         route: "/v1/models",
         tenant: NO_TENANT,
+        prefix: "/v1/models",
         accept: "application/json",
         body: Bytes::new(),
         timeouts: settings.timeouts.short(),
     };
-    let (head, body) = ask.send(world, settings, call).await?.into_parts();
+    let (head, body) = ask.send(edge, call).await?.into_parts();
     if head.status != StatusCode::OK {
         return Err(answer::failure(&head, body).await);
     }

@@ -7,6 +7,7 @@
 //! | variable | form | default |
 //! |---|---|---|
 //! | `origin_url` | `http://host:port` or `https://…`, no path | `http://127.0.0.1:8080` |
+//! | `origin_url_2` to `origin_url_4` | further origins of the same kind | `http://none.invalid`, which means none |
 //! | `api_keys` (secret) | entries `hash:tenant:name`, see [`keyring`](crate::keyring) | none |
 //! | `key_pepper` (secret) | at least 16 bytes; the HMAC key of every stored key hash | required |
 //! | `hop_secret` (secret) | at least 16 bytes; signs the hop to the origin | required |
@@ -18,9 +19,12 @@
 //! | `origin_connect_ms` | longest wait for a connection | 2000 |
 //! | `origin_first_byte_ms` | longest wait for the origin's first byte | 120000 |
 //! | `origin_between_bytes_ms` | longest silence inside an answer | 45000 |
+//! | `deadline_ms` | longest time that a brief may take, of which the origin is told what is left | 120000 |
+//! | `hedge` | `on` asks a second origin where the first takes longer than 95 of 100 answers | `off` |
 
 mod number;
 mod origin_url;
+mod origin_urls;
 
 use std::time::Duration;
 
@@ -29,6 +33,8 @@ use adlib_shared::signature::Secret;
 
 use self::number::number;
 pub use self::origin_url::OriginUrl;
+use self::origin_urls::origin_urls;
+pub use self::origin_urls::{NO_ORIGIN, ORIGIN_VARIABLES};
 use crate::cors::AllowedOrigins;
 use crate::keyring::Keyring;
 
@@ -57,8 +63,11 @@ pub struct Variable {
 }
 
 /// Every variable that the component reads.
-pub const VARIABLES: [Variable; 12] = [
+pub const VARIABLES: [Variable; 17] = [
     open("origin_url", "http://127.0.0.1:8080"),
+    open("origin_url_2", NO_ORIGIN),
+    open("origin_url_3", NO_ORIGIN),
+    open("origin_url_4", NO_ORIGIN),
     Variable { name: "api_keys", default: Some(""), secret: true },
     Variable { name: "key_pepper", default: None, secret: true },
     Variable { name: "hop_secret", default: None, secret: true },
@@ -70,6 +79,8 @@ pub const VARIABLES: [Variable; 12] = [
     open("origin_connect_ms", "2000"),
     open("origin_first_byte_ms", "120000"),
     open("origin_between_bytes_ms", "45000"),
+    open("deadline_ms", "120000"),
+    open("hedge", "off"),
 ];
 
 const fn open(name: &'static str, default: &'static str) -> Variable {
@@ -108,8 +119,8 @@ pub enum SettingsError {
 /// The validated settings.
 #[derive(Debug)]
 pub struct Settings {
-    /// Where the origin is.
-    pub origin_url: OriginUrl,
+    /// Where the origins are: at least one, each once.
+    pub origins: Vec<OriginUrl>,
     /// The keys that are known without asking the store, and the pepper of all key hashes.
     pub keyring: Keyring,
     /// The secret that signs the hop. The origin takes the one before it as well, so that it can be rotated.
@@ -124,6 +135,8 @@ pub struct Settings {
     pub rate_per_minute: Option<u32>,
     /// Failed authentications a minute and address; `None` for no limit.
     pub failures_per_minute: Option<u32>,
+    /// Whether a second origin is asked where the first takes long.
+    pub hedge: bool,
     /// How long the origin may take.
     pub timeouts: Timeouts,
 }
@@ -137,6 +150,8 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of the answer; longer than the stream's keep-alive interval.
     pub between_bytes: Duration,
+    /// For everything, from the first attempt on. The origin keeps it: it ends a stream that takes longer.
+    pub total: Duration,
 }
 
 impl Timeouts {
@@ -148,7 +163,14 @@ impl Timeouts {
             connect: self.connect,
             first_byte: short(self.first_byte),
             between_bytes: short(self.between_bytes),
+            total: short(self.total),
         }
+    }
+
+    /// For a request that has so much time left. What comes after the head is the origin's to end.
+    #[must_use]
+    pub fn within(self, left: Duration) -> Self {
+        Self { connect: self.connect.min(left), first_byte: self.first_byte.min(left), ..self }
     }
 }
 
@@ -165,10 +187,9 @@ impl Settings {
             |name: &'static str| Ok(nonzero(count(name, 0, RATE_PER_MINUTE_MAX)?).map(|rate| rate as u32));
         let duration = |name: &'static str| Ok(Duration::from_millis(count(name, 1, TIMEOUT_MS_MAX)?));
 
-        let (origin_url, cors_origins) = (text("origin_url")?, text("cors_origins")?);
+        let cors_origins = text("cors_origins")?;
         Ok(Self {
-            origin_url: OriginUrl::parse(&origin_url)
-                .map_err(|wrong| invalid("origin_url", &origin_url, wrong))?,
+            origins: origin_urls(text)?,
             keyring: Keyring::parse(&secret("key_pepper")?, &text("api_keys")?)
                 .map_err(|error| hidden("api_keys", error.to_string()))?,
             hop_secret: Secret::new(secret("hop_secret")?),
@@ -178,10 +199,12 @@ impl Settings {
             cache_ttl_s: nonzero(count("cache_ttl_s", 0, CACHE_TTL_S_MAX)?),
             rate_per_minute: rate("rate_per_minute")?,
             failures_per_minute: rate("failures_per_minute")?,
+            hedge: switch("hedge", &text("hedge")?)?,
             timeouts: Timeouts {
                 connect: duration("origin_connect_ms")?,
                 first_byte: duration("origin_first_byte_ms")?,
                 between_bytes: duration("origin_between_bytes_ms")?,
+                total: duration("deadline_ms")?,
             },
         })
     }
@@ -211,6 +234,14 @@ fn languages(list: &str) -> Result<Vec<String>, SettingsError> {
         return Err(SettingsError::Invalid { name: "languages", value: format!("{list:?}"), wrong });
     }
     Ok(tags)
+}
+
+fn switch(name: &'static str, value: &str) -> Result<bool, SettingsError> {
+    match value {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err(invalid(name, value, "is neither on nor off".to_owned())),
+    }
 }
 
 fn nonzero(count: u64) -> Option<u64> {

@@ -13,6 +13,7 @@ use http_body_util::{BodyDataStream, Full};
 use spin_sdk::http::IntoResponse;
 use spin_sdk::key_value::Store;
 use spin_sdk::variables;
+use spin_sdk::wasip3::clocks::monotonic_clock::wait_for;
 use spin_sdk::wasip3::http::types::{ErrorCode, RequestOptions};
 use spin_sdk::wasip3::http_compat::RequestOptionsExtension;
 use spin_sdk::wasip3::random::random::get_random_u64;
@@ -117,6 +118,10 @@ impl World for Spin {
         }))
     }
 
+    async fn sleep(&self, time: Duration) {
+        wait_for(time.as_nanos() as u64).await;
+    }
+
     fn later(&self, work: impl Future<Output = ()> + 'static) {
         spin_sdk::wasip3::spawn(work);
     }
@@ -128,7 +133,7 @@ impl World for Spin {
 
 /// The time-outs as the runtime takes them.
 fn options(timeouts: Timeouts) -> Result<RequestOptions, SendError> {
-    let Timeouts { connect, first_byte, between_bytes } = timeouts;
+    let Timeouts { connect, first_byte, between_bytes, total: _ } = timeouts;
     let ns = |duration: Duration| Some(duration.as_nanos() as u64);
     let options = RequestOptions::new();
     options
@@ -154,8 +159,8 @@ fn sort(code: &ErrorCode) -> SendError {
         | ErrorCode::ConnectionLimitReached
         | ErrorCode::TlsProtocolError
         | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_)
-        | ErrorCode::HttpRequestDenied => SendError::Unreachable(cause),
+        | ErrorCode::TlsAlertReceived(_) => SendError::Unreachable(cause),
+        ErrorCode::HttpRequestDenied => SendError::Denied(cause),
         ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => SendError::TimedOut(cause),

@@ -4,6 +4,7 @@
 pub mod memory;
 
 use std::future::Future;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::LocalBoxStream;
@@ -32,6 +33,9 @@ pub trait World: 'static {
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Response<Incoming>, SendError>>;
 
+    /// Waits.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
+
     /// Goes on with some work after the reply, also when the client has left.
     fn later(&self, work: impl Future<Output = ()> + 'static);
 
@@ -56,4 +60,7 @@ pub enum SendError {
     /// The connection broke, or what came is not HTTP.
     #[error("the origin's answer broke off: {0}")]
     Broken(String),
+    /// The runtime does not send it: the host is not allowed, or the client has left.
+    #[error("the runtime sends nothing: {0}")]
+    Denied(String),
 }

@@ -15,6 +15,7 @@ pub mod channel;
 pub mod check;
 pub mod copy;
 pub mod count;
+pub mod deadline;
 pub mod event;
 pub mod json;
 pub mod keyed_hash;

@@ -100,6 +100,9 @@ pub const SIGNATURE_NONCE_BYTES_MAX: usize = 64;
 /// Longest header value that a signature covers, in bytes.
 pub const SIGNATURE_VALUE_BYTES_MAX: usize = 2048;
 
+/// Longest time that a request can be given by `adlib-deadline-ms`, in milliseconds: ten minutes.
+pub const DEADLINE_MS_MAX: u64 = 600_000;
+
 /// Seconds that a cached copy lives where nothing else is configured.
 pub const CACHE_TTL_S_DEFAULT: u64 = 7200;
 /// Requests a minute and key where nothing else is configured.

@@ -30,7 +30,7 @@ pub fn alive() -> Reply {
 /// `GET /readyz`: the settings are valid and the origin says that it is ready.
 pub async fn ready<W: World>(edge: &Edge<W>, call: &Call) -> Reply {
     let outcome = match edge.settings() {
-        Ok(settings) => ask(&*edge.world, settings, call).await,
+        Ok(settings) => ask(edge, settings, call).await,
         Err(failure) => Err(failure),
     };
     let reasons = outcome.unwrap_or_else(|failure| {
@@ -44,16 +44,17 @@ pub async fn ready<W: World>(edge: &Edge<W>, call: &Call) -> Reply {
 }
 
 /// What keeps the origin from serving; nothing where it is ready.
-async fn ask<W: World>(world: &W, settings: &Settings, call: &Call) -> Result<Vec<String>, Failure> {
+async fn ask<W: World>(edge: &Edge<W>, settings: &Settings, call: &Call) -> Result<Vec<String>, Failure> {
     let ask = Ask {
         method: Method::GET,
         route: "/readyz",
         tenant: NO_TENANT,
+        prefix: "/readyz",
         accept: "application/json",
         body: Bytes::new(),
         timeouts: settings.timeouts.short(),
     };
-    let (head, body) = ask.send(world, settings, call).await?.into_parts();
+    let (head, body) = ask.send(edge, call).await?.into_parts();
     match head.status {
         StatusCode::OK => Ok(Vec::new()),
         StatusCode::SERVICE_UNAVAILABLE => {

@@ -17,12 +17,29 @@ fn parsed(changes: &[(&str, &str)]) -> Result<Settings, SettingsError> {
 #[test]
 fn the_secrets_are_enough_and_the_rest_has_the_contracts_defaults() {
     let settings = parsed(&[]).expect("valid settings");
-    assert_eq!(settings.origin_url.to_string(), "http://127.0.0.1:8080");
+    assert_eq!(urls(&settings), ["http://127.0.0.1:8080"]);
     assert_eq!(settings.languages, ["en"]);
     assert_eq!(settings.cache_ttl_s, Some(CACHE_TTL_S_DEFAULT));
     assert_eq!(settings.rate_per_minute, Some(REQUESTS_PER_MINUTE_DEFAULT));
     assert_eq!(settings.failures_per_minute, Some(20));
     assert_eq!(settings.timeouts.connect, Duration::from_secs(2));
+}
+
+fn urls(settings: &Settings) -> Vec<String> {
+    settings.origins.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn each_further_origin_has_a_variable_and_none_stands_there_twice() {
+    let settings = parsed(&[("origin_url_3", "https://c"), ("origin_url", "http://a")]).expect("valid");
+    assert_eq!(urls(&settings), ["http://a", "https://c"]);
+    let only_another = parsed(&[("origin_url", NO_ORIGIN), ("origin_url_2", "http://b")]).expect("valid");
+    assert_eq!(urls(&only_another), ["http://b"]);
+    for (value, named) in [("http://a/", "origin_url_2"), ("b", "origin_url_2")] {
+        let error = parsed(&[("origin_url", "http://a"), ("origin_url_2", value)]).expect_err(value);
+        assert!(error.to_string().contains(named), "{error}");
+    }
+    assert!(parsed(&[("origin_url", NO_ORIGIN)]).is_err(), "no origin at all");
 }
 
 #[test]

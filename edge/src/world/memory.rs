@@ -2,6 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::LocalBoxFuture;
@@ -14,6 +16,16 @@ use crate::settings::Timeouts;
 /// What the origin answers next.
 pub type Scripted = Result<Response<Vec<Result<Bytes, SendError>>>, SendError>;
 
+/// One answer of the script.
+enum Line {
+    /// It is given.
+    Answer(Scripted),
+    /// It is given, but not at once.
+    Slow(Scripted),
+    /// Nothing is answered, ever.
+    Silence,
+}
+
 /// A world that remembers what it was asked.
 #[derive(Default)]
 pub struct Memory {
@@ -21,7 +33,7 @@ pub struct Memory {
     writes: Cell<usize>,
     is_slow: bool,
     is_failing: Cell<bool>,
-    script: RefCell<VecDeque<Scripted>>,
+    script: RefCell<VecDeque<Line>>,
     sent: RefCell<Vec<Request<Bytes>>>,
     later: RefCell<VecDeque<LocalBoxFuture<'static, ()>>>,
 }
@@ -54,7 +66,17 @@ impl Memory {
 
     /// Adds an answer to the origin's script; without one the origin cannot be reached.
     pub fn expect(&self, answer: Scripted) {
-        self.script.borrow_mut().push_back(answer);
+        self.script.borrow_mut().push_back(Line::Answer(answer));
+    }
+
+    /// Adds an answer that comes after other tasks had their turn, three times.
+    pub fn expect_slow(&self, answer: Scripted) {
+        self.script.borrow_mut().push_back(Line::Slow(answer));
+    }
+
+    /// The next request gets no answer.
+    pub fn expect_silence(&self) {
+        self.script.borrow_mut().push_back(Line::Silence);
     }
 
     /// Adds an answer in one piece.
@@ -81,19 +103,20 @@ impl Memory {
 
     async fn ready(&self) -> Result<(), StoreError> {
         if self.is_slow {
-            let mut waited = false;
-            std::future::poll_fn(|context| {
-                context.waker().wake_by_ref();
-                if std::mem::replace(&mut waited, true) {
-                    std::task::Poll::Ready(())
-                } else {
-                    std::task::Poll::Pending
-                }
-            })
-            .await;
+            give_way().await;
         }
         if self.is_failing.get() { Err(StoreError("it is switched off".to_owned())) } else { Ok(()) }
     }
+}
+
+/// Lets other tasks have their turn.
+async fn give_way() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl World for Memory {
@@ -117,11 +140,23 @@ impl World for Memory {
 
     async fn send(&self, request: Request<Bytes>, _: Timeouts) -> Result<Response<Incoming>, SendError> {
         self.sent.borrow_mut().push(request);
-        let answer = self.script.borrow_mut().pop_front();
-        let answer =
-            answer.unwrap_or_else(|| Err(SendError::Unreachable("nothing is scripted".to_owned())))?;
+        let next = self.script.borrow_mut().pop_front();
+        let answer = match next {
+            Some(Line::Answer(answer)) => answer?,
+            Some(Line::Slow(answer)) => {
+                for _ in 0..3 {
+                    give_way().await;
+                }
+                answer?
+            }
+            Some(Line::Silence) => std::future::pending().await,
+            None => return Err(SendError::Unreachable("nothing is scripted".to_owned())),
+        };
         Ok(answer.map(|pieces| futures::stream::iter(pieces).boxed_local()))
     }
+
+    /// Time passes at once.
+    async fn sleep(&self, _: Duration) {}
 
     fn later(&self, work: impl Future<Output = ()> + 'static) {
         self.later.borrow_mut().push_back(work.boxed_local());

@@ -9,6 +9,7 @@ mod channel;
 mod check;
 mod check_request;
 mod count;
+mod deadline;
 mod event;
 mod keyed_hash;
 mod pairs;

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use adlib_shared::brief::Brief;
 use adlib_shared::copy::Copy;
+use adlib_shared::deadline::{self, DEADLINE};
 use adlib_shared::event;
 use adlib_shared::problem::Code;
 use http::header::ETAG;
@@ -22,6 +23,7 @@ use crate::hop::Ask;
 use crate::keep::Keep;
 use crate::relay::relay;
 use crate::reply::Reply;
+use crate::settings::Timeouts;
 use crate::world::{Incoming, World};
 
 /// Asks the origin and passes its answer on.
@@ -42,13 +44,14 @@ pub(super) async fn forward<W: World>(
         method: Method::POST,
         route: "/v1/copy",
         tenant: &caller.tenant,
+        prefix: &prefix(&caller.tenant, brief),
         accept: expected,
         body: brief.to_json().into(),
-        timeouts: settings.timeouts,
+        timeouts: granted(settings.timeouts, call)?,
     };
     let began = Instant::now();
     call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: false });
-    let (head, body) = ask.send(&*edge.world, settings, call).await?.into_parts();
+    let (head, body) = ask.send(edge, call).await?.into_parts();
     call.time("origin", began);
     if head.status != StatusCode::OK {
         return Err(answer::failure(&head, body).await);
@@ -61,6 +64,21 @@ pub(super) async fn forward<W: World>(
         return Ok(Reply::events(relay(Rc::clone(edge), call.id.clone(), body, keep)));
     }
     whole(edge, call, body, keep, reason).await
+}
+
+/// How the brief's prompt begins at the origin, whose KV cache is salted with the tenant: the first two lines of the card,
+/// which the briefs of one campaign share. None of the three can hold a line end.
+fn prefix(tenant: &str, brief: &Brief) -> String {
+    format!("{tenant}\n{}\n{}", brief.channel.id, brief.product.name)
+}
+
+/// How long the origin may take: what is left of the time that the edge grants, or of the client's own where that is less.
+fn granted(timeouts: Timeouts, call: &Call) -> Result<Timeouts, Failure> {
+    let mut total = timeouts.total;
+    if let Some(wanted) = call.headers().get(DEADLINE) {
+        total = total.min(deadline::parse(wanted.as_bytes())?);
+    }
+    Ok(Timeouts { total: total.saturating_sub(call.elapsed()), ..timeouts })
 }
 
 /// Takes the copy whole, keeps it, and passes on the origin's own bytes.
