@@ -1,6 +1,7 @@
 //! The routes of the contract, each group in its own file, over whatever writes the copy.
 
 pub mod app;
+pub mod batch;
 pub mod body;
 pub mod catalog;
 pub mod check;
@@ -27,10 +28,14 @@ use writer::Writer;
 /// Begins the routes that need a signed hop; the others are for probes and scrapers.
 pub const SIGNED_PREFIX: &str = "/v1/";
 
+/// The route of batches, whose bodies may be larger than others.
+pub const BATCH: &str = "/v1/copy/batch";
+
 /// Every route, and problem documents for those that do not exist.
 pub fn router<W: Writer>(app: Arc<App<W>>) -> Router {
     Router::new()
         .route("/v1/copy", post(copy::write::<W>))
+        .route(BATCH, post(batch::write::<W>))
         .route("/v1/check", post(check::check))
         .route("/v1/channels", get(catalog::channels))
         .route("/v1/tones", get(catalog::tones))

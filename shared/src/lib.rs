@@ -8,6 +8,7 @@ mod address;
 mod named;
 
 pub mod api_key;
+pub mod batch;
 pub mod brief;
 pub mod cache_key;
 pub mod catalog;
@@ -21,6 +22,7 @@ pub mod json;
 pub mod keyed_hash;
 pub mod limits;
 pub mod problem;
+pub mod purge;
 pub mod rate;
 pub mod score;
 pub mod signature;

@@ -13,6 +13,11 @@ pub const BATCH_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 pub const BATCH_BRIEFS_MAX: usize = 64;
 /// Largest body of `POST /v1/check`, in bytes: 15 × 10 texts at the longest limit of any channel stay far below.
 pub const CHECK_BODY_BYTES_MAX: usize = 256 * 1024;
+/// Largest body of `POST /admin/cache/purge`, in bytes.
+pub const PURGE_BODY_BYTES_MAX: usize = 4 * 1024;
+/// Longest name of a tenant or fingerprint of a model that is purged, in bytes: a SHA-256 in hexadecimal digits with
+/// its prefix takes 71.
+pub const PURGE_NAME_BYTES_MAX: usize = 128;
 /// Deepest nesting of JSON in a request. A brief uses 3 levels, a batch 5.
 pub const JSON_DEPTH_MAX: usize = 8;
 /// Most values in one JSON document, nested ones included: 64 of the largest briefs, of 154 values each, stay below.
@@ -72,6 +77,9 @@ pub const VARIANTS_MAX: usize = 10;
 pub const VARIANTS_DEFAULT: usize = 3;
 /// Parts of 1 that `creativity` as a number is rounded to.
 pub const CREATIVITY_STEPS: u16 = 1000;
+
+/// Longest id of a copy, in bytes.
+pub const COPY_ID_BYTES_MAX: usize = 64;
 
 /// Most fields in a check or a copy: no channel has more than 4.
 pub const CHECK_FIELDS_MAX: usize = 16;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use adlib_shared::brief::Brief;
 use adlib_shared::copy::{Copy, TimingMs};
 use adlib_shared::event::Event;
+use adlib_shared::problem::Problem;
 use axum::body::Bytes;
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName};
@@ -39,23 +40,27 @@ pub async fn write<W: Writer>(
     let context =
         WriteContext { tenant: record.tenant(), request_id: record.request_id().to_owned(), deadline };
     let events = Timed::new(writer.write(brief, context)?, deadline);
-    if streams { stream::respond(events, record).await } else { whole(events, &record).await }
+    if streams {
+        return stream::respond(events, record).await;
+    }
+    let copy = finished(events, &record).await?;
+    Ok(respond(&copy, &record))
 }
 
 /// The copy in one piece.
-async fn whole<S: Stream<Item = Event> + Unpin>(
+pub(super) async fn finished<S: Stream<Item = Event> + Unpin>(
     mut events: Timed<S>,
     record: &Record,
-) -> Result<Response, Refusal> {
+) -> Result<Copy, Problem> {
     while let Some(event) = events.next().await {
         match event {
             Event::Start(_) => {}
             Event::Delta(_) | Event::Variant(_) => record.note_text(),
-            Event::Done(copy) => return Ok(respond(&copy, record)),
-            Event::Error(problem) => return Err(Refusal(problem)),
+            Event::Done(copy) => return Ok(copy),
+            Event::Error(problem) => return Err(problem),
         }
     }
-    Err(Refusal(stream::unfinished()))
+    Err(stream::unfinished())
 }
 
 fn respond(copy: &Copy, record: &Record) -> Response {

@@ -18,7 +18,7 @@ use super::record::Record;
 use super::refusal::Refusal;
 
 /// The silence after which a comment keeps the connection alive.
-const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(EVENT_KEEP_ALIVE_S);
+pub(super) const KEEP_ALIVE_AFTER: Duration = Duration::from_secs(EVENT_KEEP_ALIVE_S);
 /// How long the writer may overrun the deadline, which it keeps by itself, before its events are dropped.
 const DEADLINE_GRACE: Duration = Duration::from_secs(2);
 

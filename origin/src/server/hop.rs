@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use super::nonces::{Nonce, Nonces};
 use crate::api::record::Record;
 use crate::api::refusal::Refusal;
-use crate::api::{SIGNED_PREFIX, body};
+use crate::api::{BATCH, SIGNED_PREFIX, body};
 use crate::settings::secret::HopSecrets;
 
 /// Seconds after which to try again when no more nonces can be remembered.
@@ -39,7 +39,9 @@ pub async fn admit(State(hop): State<Option<Arc<Hop>>>, request: Request, next: 
 
 async fn admitted(hop: Option<&Hop>, request: Request) -> Result<Request, Problem> {
     let (head, body) = request.into_parts();
-    let bytes = body::read(&head.headers, body, limits::BODY_BYTES_MAX).await?;
+    let bytes_max =
+        if head.uri.path() == BATCH { limits::BATCH_BODY_BYTES_MAX } else { limits::BODY_BYTES_MAX };
+    let bytes = body::read(&head.headers, body, bytes_max).await?;
     if let Some(hop) = hop.filter(|_| head.uri.path().starts_with(SIGNED_PREFIX)) {
         let tenant = hop.verify(&head.method, head.uri.path(), &head.headers, &bytes)?;
         if let Some(record) = head.extensions.get::<Record>() {

@@ -1,5 +1,6 @@
 //! The HTTP side over real connections; what writes the copy is a script.
 
+mod batches;
 mod checks;
 mod drain;
 mod harness;

@@ -42,9 +42,14 @@ impl<'a> Reader<'a> {
         Some(Reader::new(self.path(name), node, self.faults))
     }
 
+    /// Whether the member is there; `null` is the same as absent.
+    pub(crate) fn holds(&self, name: &str) -> bool {
+        !matches!(self.members.get(name), None | Some(Node::Null))
+    }
+
     /// A reader of the object that the member must hold.
     pub(crate) fn required_object(&mut self, name: &str) -> Option<Reader<'_>> {
-        if matches!(self.members.get(name), None | Some(Node::Null)) {
+        if !self.holds(name) {
             self.fault(name, "is required");
         }
         self.object(name)
