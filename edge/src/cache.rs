@@ -1,60 +1,116 @@
 //! Answers that were given before.
 //!
-//! Not every store has a time to live, so the cache brings its own: an entry says how long it is fresh and is dropped
-//! when it is found expired. Its full key tells whether it is the one that was asked for, since entries may share a place.
+//! The key-value store has neither a time to live nor a size limit, so the cache brings its own: an entry says how long it
+//! is fresh, and lies in one of a fixed number of slots. A slot holds the last entry that fell into it; the entry's full
+//! key and its scope tell whether it is the one that was asked for, and its epochs whether it was purged since.
 
 mod codec;
 mod directives;
 mod entry;
+mod epochs;
+mod freshness;
 mod status;
 
 pub use self::directives::Directives;
-pub use self::entry::{COMPRESS_OVER_BYTES, ENTRY_BODY_BYTES_MAX, Entry, EntryError};
-pub use self::status::{CacheStatus, Forward};
+pub use self::entry::{COMPRESS_OVER_BYTES, ENTRY_BODY_BYTES_MAX, Entry, EntryError, Kind, Stamp};
+pub use self::epochs::Epochs;
+pub use self::freshness::{JITTER_DIVISOR, Lifetime, REFUSAL_TTL_S, Standing};
+pub use self::status::{CacheStatus, Detail, Forward, Forwarded};
+
 /// How far ahead of this clock an entry may have been made, in seconds, by another instance's clock.
 pub const CLOCK_SKEW_S_MAX: u64 = 60;
 
-/// What a look-up found.
-#[derive(Debug)]
-pub enum Found {
-    /// An answer that the request accepts.
-    Hit {
-        /// The stored answer.
-        entry: Entry,
-        /// Seconds since it was made.
-        age_s: u64,
-        /// Seconds for which it stays fresh; negative if it has expired and the request takes it all the same.
-        ttl_s: i64,
-    },
-    /// Nothing that the request accepts.
-    Miss(Forward),
+/// What is asked of the cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// The key.
+    pub key: &'a [u8; 32],
+    /// Whose answer it has to be.
+    pub scope: &'a str,
+    /// The epochs that are current.
+    pub epochs: Epochs,
+    /// How long answers under this key serve.
+    pub lifetime: Lifetime,
+    /// What the request wants.
+    pub directives: Directives,
+    /// The time, in seconds since 1970.
+    pub now_s: u64,
 }
 
-/// Judges what was stored, and says whether it is of no use to anyone any more.
-pub fn judge(
-    stored: Option<&[u8]>,
-    key: &[u8; 32],
-    directives: &Directives,
-    ttl_s: u64,
-    now_s: u64,
-) -> (Found, bool) {
-    if directives.no_cache {
-        return (Found::Miss(Forward::Request), false);
+/// A stored answer, and how it stands towards time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The answer.
+    pub entry: Entry,
+    /// Its standing.
+    pub standing: Standing,
+}
+
+/// What became of the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// An answer that the request accepts.
+    Hit(Held),
+    /// A stale answer that may be given while another one is written.
+    Stale(Held),
+    /// Nothing that can be given now.
+    Miss {
+        /// Why.
+        reason: Forward,
+        /// A stale answer that may be given if the origin fails.
+        fallback: Option<Held>,
+    },
+    /// Nothing, and what is stored can never be of use again.
+    Useless(Forward),
+}
+
+impl Question<'_> {
+    /// What the stored bytes are good for.
+    pub fn judge(&self, bytes: Option<&[u8]>) -> Found {
+        let miss = |reason| Found::Miss { reason, fallback: None };
+        if self.directives.no_cache {
+            return miss(Forward::Request);
+        }
+        let Some(bytes) = bytes else { return miss(Forward::UriMiss) };
+        let usable = Entry::open(bytes).ok();
+        let usable =
+            usable.filter(|entry| entry.stamp.created_s <= self.now_s.saturating_add(CLOCK_SKEW_S_MAX));
+        let Some(entry) = usable else { return Found::Useless(Forward::UriMiss) };
+        let stamp = &entry.stamp;
+        // Of other epochs than this instance knows may as well be a newer entry, so it is left where it is.
+        if stamp.key != *self.key || stamp.scope != self.scope || stamp.epochs.hard != self.epochs.hard {
+            return miss(Forward::UriMiss);
+        }
+        let standing = Standing {
+            age_s: self.now_s.saturating_sub(stamp.created_s),
+            // A time to live that was shortened since holds for what is already stored.
+            ttl_s: self.lifetime.ttl_s.min(stamp.ttl_s.into()),
+            is_outdated: stamp.epochs.soft != self.epochs.soft,
+        };
+        self.weigh(Held { entry, standing })
     }
-    let Some(bytes) = stored else { return (Found::Miss(Forward::UriMiss), false) };
-    let usable = Entry::open(bytes).ok().filter(|entry| entry.created_s <= now_s + CLOCK_SKEW_S_MAX);
-    let Some(entry) = usable else { return (Found::Miss(Forward::UriMiss), true) };
-    if entry.key != *key {
-        return (Found::Miss(Forward::UriMiss), false);
+
+    fn weigh(&self, held: Held) -> Found {
+        let Held { entry, standing } = &held;
+        let (standing, is_refusal) = (*standing, entry.kind == Kind::Refusal);
+        if self.directives.accept(standing) && (standing.is_fresh() || !is_refusal) {
+            return Found::Hit(held);
+        }
+        if standing.is_fresh() {
+            return Found::Miss { reason: Forward::Request, fallback: None };
+        }
+        let stale_for_s = standing.stale_for_s();
+        let Lifetime { while_revalidate_s, if_error_s, .. } = self.lifetime;
+        let within = |window_s: u64| stale_for_s < window_s;
+        if is_refusal || !within(while_revalidate_s.max(if_error_s)) {
+            return Found::Useless(Forward::Stale);
+        }
+        let ours = self.directives.leaves_staleness_to_us();
+        if ours && within(while_revalidate_s) {
+            return Found::Stale(held);
+        }
+        Found::Miss { reason: Forward::Stale, fallback: Some(held).filter(|_| ours && within(if_error_s)) }
     }
-    let age_s = now_s.saturating_sub(entry.created_s);
-    // A time to live that was shortened since holds for what is already stored.
-    let ttl_s = ttl_s.min(entry.ttl_s.into());
-    if directives.accept(age_s, ttl_s) {
-        let ttl_s = ttl_s.cast_signed().saturating_sub_unsigned(age_s);
-        return (Found::Hit { entry, age_s, ttl_s }, false);
-    }
-    if age_s < ttl_s { (Found::Miss(Forward::Request), false) } else { (Found::Miss(Forward::Stale), true) }
 }
 
 #[cfg(test)]

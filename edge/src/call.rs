@@ -54,6 +54,23 @@ impl Call {
         }
     }
 
+    /// The same request again, for work that goes on after its reply.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            head: self.head.clone(),
+            address: self.address,
+            now_ms: self.clock_ms(),
+            trace: self.trace.clone(),
+            record: Record::default(),
+            notes: HeaderMap::new(),
+            is_counted: true,
+            began: Instant::now(),
+            spans: Vec::new(),
+        }
+    }
+
     /// The request's headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.head.headers

@@ -12,12 +12,13 @@ use crate::admit::{Look, admit, admit_stranger};
 use crate::authenticate::{Caller, Denied, authenticate};
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::flight::Flights;
 use crate::hop::Origins;
 use crate::log;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
 use crate::route::{Guarded, NoRoute, Route};
-use crate::routes::{catalog, check, copy, health};
+use crate::routes::{catalog, check, copy, health, purge, stored};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
 use crate::store::{self, Store};
@@ -33,6 +34,10 @@ pub struct Edge<W> {
     pub origins: Origins,
     /// Which model the origin runs.
     pub models: Models,
+    /// The ways to the origin that have begun.
+    pub flights: Flights,
+    /// The instance's name among others: a random number.
+    pub instance: u128,
     settings: Result<Settings, SettingsError>,
     cache_secret: KeyedHash,
 }
@@ -44,7 +49,9 @@ impl<W: World> Edge<W> {
         let cache_secret = KeyedHash::new(&settings.as_ref().map_or([0; 32], derive));
         let store = store::open(&world);
         let origins = Origins::new(settings.as_ref().map_or(&[], |settings| &settings.origins));
-        Self { world, store, origins, models: Models::default(), settings, cache_secret }
+        let instance = world.entropy();
+        let (models, flights) = (Models::default(), Flights::default());
+        Self { world, store, origins, models, flights, instance, settings, cache_secret }
     }
 
     /// The settings.
@@ -129,7 +136,7 @@ impl<W: World> Edge<W> {
         }
     }
 
-    /// The work of a route for somebody. Copies count themselves, with what they look up.
+    /// The work of a route for somebody. What copies are asked for counts itself, with what they look up.
     async fn work_for<B>(
         self: &Rc<Self>,
         call: &mut Call,
@@ -140,11 +147,14 @@ impl<W: World> Edge<W> {
     where
         B: http_body::Body<Data = Bytes>,
     {
-        if route != Guarded::Copy {
+        if !matches!(route, Guarded::Copy | Guarded::Batch | Guarded::Stored) {
             admit(self, call, caller, Look::default()).await?;
         }
         match route {
             Guarded::Copy => copy::copy(self, call, caller, body).await,
+            Guarded::Batch => copy::batch::batch(self, call, caller, body).await,
+            Guarded::Stored => stored::stored(self, call, caller).await,
+            Guarded::Purge => purge::purge(self, call, caller, body).await,
             Guarded::Check => check::check(call, caller, body).await,
             Guarded::Channels => catalog::channels(call),
             Guarded::Tones => catalog::tones(call),
@@ -157,6 +167,9 @@ impl<W: World> Edge<W> {
     fn options(&self, call: &Call, allow: &'static str) -> Result<Reply, Failure> {
         let mut reply = Reply::no_content();
         reply.headers.insert(ALLOW, HeaderValue::from_static(allow));
+        if let Some(types) = Route::accepts_query(call.head.uri.path()) {
+            reply.headers.insert("accept-query", HeaderValue::from_static(types));
+        }
         self.settings()?.cors_origins.mark_preflight(call.headers(), allow, &mut reply.headers);
         Ok(reply)
     }

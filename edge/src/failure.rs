@@ -33,6 +33,16 @@ impl Failure {
         self
     }
 
+    /// Whether it is the same whenever the same brief is sent: what is asked for cannot be written.
+    pub const fn is_refusal(&self) -> bool {
+        self.problem.status() == 422
+    }
+
+    /// Whether something failed that may work again (RFC 5861, section 4).
+    pub const fn is_error(&self) -> bool {
+        matches!(self.problem.status(), 500 | 502..=504)
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {

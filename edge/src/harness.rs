@@ -11,6 +11,7 @@ use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
+use crate::authenticate::KeyRecord;
 use crate::edge::Edge;
 use crate::settings::Settings;
 use crate::world::SendError;
@@ -65,31 +66,58 @@ impl Harness {
 
     /// A new instance over the same store, as after the last one has ended.
     pub(crate) fn restart(self) -> Self {
-        Self::over(Rc::clone(&self.edge.world), self.changes, self.now_ms)
+        self.apart()
     }
 
-    /// Sends a request as it is.
+    /// Another instance with its own view of the same store.
+    pub(crate) fn apart(&self) -> Self {
+        Self::over(Rc::clone(&self.edge.world), self.changes.clone(), self.now_ms)
+    }
+
+    /// Another instance beside this one, over a store that both see alike, as Redis is.
+    pub(crate) fn beside(&self) -> Self {
+        let mut other = self.apart();
+        let edge = Rc::get_mut(&mut other.edge).expect("nobody else has it yet");
+        edge.store = Rc::clone(&self.edge.store);
+        other
+    }
+
+    /// Sends a request as it is, and does what is left to do after its reply.
     pub(crate) fn send(&self, request: Request<Bytes>) -> Answered {
         block_on(async {
-            let response = self.edge.answer(request.map(Full::new), self.now_ms).await;
-            let (head, body) = response.into_parts();
-            let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+            let answered = self.answered(request).await;
             self.edge.world.catch_up().await;
-            Answered { status: head.status, headers: head.headers, body }
+            answered
         })
+    }
+
+    /// Sends a request and reads its reply.
+    pub(crate) async fn answered(&self, request: Request<Bytes>) -> Answered {
+        let response = self.edge.answer(request.map(Full::new), self.now_ms).await;
+        let (head, body) = response.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes);
+        Answered { status: head.status, headers: head.headers, body }
     }
 
     /// Sends a request with the known key.
     pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answered {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header("authorization", format!("Bearer {}", key().expose()))
-            .header("content-type", "application/json");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        self.send(request.body(body.to_string().into()).expect("a request"))
+        self.send(request(&key(), method, path, headers, body))
+    }
+
+    /// Sends a request with a key that the store knows, for this tenant and scope.
+    pub(crate) fn ask_as(
+        &self,
+        tenant: &str,
+        scope: &str,
+        method: Method,
+        path: &str,
+        body: &Value,
+    ) -> Answered {
+        let key = ApiKey::generate(Kind::Test, [tenant.len() as u8; 16]);
+        let record = json!({ "tenant": tenant, "scopes": [scope], "created": 0 }).to_string();
+        let name = KeyRecord::name(&key.hash(SECRET.as_bytes()));
+        block_on(self.edge.store.set(&name, record.as_bytes(), None)).expect("a store that works");
+        self.send(request(&key, method, path, &[], body))
     }
 
     /// Asks for copy.
@@ -121,6 +149,28 @@ impl Answered {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("visible ASCII"))
     }
+}
+
+/// A request with a key.
+pub(crate) fn request(
+    key: &ApiKey,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &Value,
+) -> Request<Bytes> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {}", key.expose()))
+        .header("content-type", "application/json");
+    for (name, value) in headers {
+        if *name == "content-type" {
+            request.headers_mut().and_then(|headers| headers.remove(*name));
+        }
+        request = request.header(*name, *value);
+    }
+    request.body(body.to_string().into()).expect("a request")
 }
 
 /// The key that the edge knows.

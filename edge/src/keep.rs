@@ -1,61 +1,105 @@
-//! Where a new copy is to be kept, decided before it is written.
+//! Where a new answer is to be kept, decided before it is written, and who waits for it.
 
-use adlib_shared::cache_key::CacheKey;
+use std::rc::Rc;
+
 use adlib_shared::copy::Copy;
+use adlib_shared::problem::Code;
 use bytes::Bytes;
 
-use crate::cache::Entry;
+use crate::cache::{Entry, Kind, Lifetime, Stamp};
 use crate::edge::Edge;
+use crate::failure::Failure;
+use crate::flight::{Lead, Outcome};
+use crate::index;
 use crate::log;
 use crate::request_id::RequestId;
 use crate::store::NewEntry;
 use crate::world::World;
 
 /// A place in the cache.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Keep {
-    /// The key of the brief.
-    pub key: CacheKey,
+    /// What the answer is kept under.
+    pub stamp: Stamp,
     /// The model for which the key was made.
     pub fingerprint: String,
-    /// How long the copy is fresh, in seconds.
-    pub ttl_s: u32,
-    /// When the request came, in seconds since 1970.
-    pub now_s: u64,
+    /// How long answers under the key serve.
+    pub lifetime: Lifetime,
+    /// The flight that waits for it.
+    pub lead: Option<Lead>,
 }
 
 impl Keep {
-    /// Stores a copy that came as events; a failure is logged, it changes nothing for the client.
-    pub async fn copy<W: World>(self, edge: &Edge<W>, id: &RequestId, copy: &Copy) {
+    /// Keeps a copy that came as events; a failure is logged, it changes nothing for the client.
+    pub async fn copy<W: World>(self, edge: &Rc<Edge<W>>, id: &RequestId, copy: &Copy) {
         match serde_json::to_vec(copy) {
             Ok(body) => drop(self.body(edge, id, copy, body.into()).await),
             Err(error) => log::warn(id, error),
         }
     }
 
-    /// Stores a copy as the origin sent it, and returns the entry if it was stored.
+    /// Keeps a copy as the origin sent it, and returns the entry if it was stored.
     ///
-    /// A copy of another model than the key's is not stored: the origin has changed since the edge last asked.
+    /// A copy of another model than the key's is not stored, since the origin has changed since the edge last asked; but
+    /// those who wait for it get it.
     pub async fn body<W: World>(
         self,
-        edge: &Edge<W>,
+        edge: &Rc<Edge<W>>,
         id: &RequestId,
         copy: &Copy,
         body: Bytes,
-    ) -> Option<Entry> {
-        let Self { key, fingerprint, ttl_s, now_s } = self;
-        if copy.model.fingerprint != fingerprint {
+    ) -> Option<Rc<Entry>> {
+        let Self { stamp, fingerprint, lifetime, lead } = self;
+        let (entry, sealed) = Entry::seal(stamp, Kind::Copy, body)?;
+        let entry = Rc::new(entry);
+        let keep_s = lifetime.keep_s();
+        let is_stored = if copy.model.fingerprint == fingerprint {
+            store(edge, id, &entry, &sealed, keep_s, lead.as_ref()).await
+        } else {
             edge.models.forget(&*edge.store, edge.settings().ok()?, id).await;
-            return None;
+            false
+        };
+        if is_stored {
+            index::note(edge, id, &entry.stamp, &copy.id, keep_s);
         }
-        let (entry, sealed) = Entry::seal(*key.as_bytes(), now_s, ttl_s, body.into())?;
-        let new = NewEntry { key: key.as_bytes(), sealed: &sealed, keep_s: ttl_s.into(), lease: None };
-        match edge.store.keep(new).await {
-            Ok(kept) => kept.then_some(entry),
-            Err(error) => {
-                log::warn(id, error);
-                None
+        if let Some(lead) = lead {
+            lead.land(edge, id, Outcome::Answer(Rc::clone(&entry))).await;
+        }
+        Some(entry).filter(|_| is_stored)
+    }
+
+    /// Keeps a refusal for a little while, so that a brief which cannot be met does not reach the origin again and
+    /// again. Whatever else failed is told to those who wait, and forgotten; but that the time was over says nothing to
+    /// those who have more of it.
+    pub async fn failure<W: World>(self, edge: &Rc<Edge<W>>, id: &RequestId, failure: &Failure) {
+        let Self { stamp, fingerprint: _, lifetime, lead } = self;
+        if failure.is_refusal() {
+            let ttl_s = lifetime.of_refusal(&stamp.key);
+            let stamp = Stamp { ttl_s: ttl_s as u32, ..stamp };
+            if let Some((entry, sealed)) = Entry::seal(stamp, Kind::Refusal, failure.problem.to_json().into())
+            {
+                store(edge, id, &entry, &sealed, ttl_s, lead.as_ref()).await;
             }
         }
+        if let Some(lead) = lead.filter(|_| failure.problem.code != Code::DeadlineExceeded) {
+            lead.land(edge, id, Outcome::Failure(failure.clone())).await;
+        }
     }
+}
+
+/// Stores a sealed entry, unless its lease was lost, and says whether it is stored.
+async fn store<W: World>(
+    edge: &Edge<W>,
+    id: &RequestId,
+    entry: &Entry,
+    sealed: &[u8],
+    keep_s: u64,
+    lead: Option<&Lead>,
+) -> bool {
+    let lease = lead.and_then(Lead::lease);
+    let new = NewEntry { key: &entry.stamp.key, sealed, keep_s, lease };
+    edge.store.keep(new).await.unwrap_or_else(|error| {
+        log::warn(id, error);
+        false
+    })
 }

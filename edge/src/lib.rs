@@ -20,9 +20,11 @@ pub mod cors;
 pub mod edge;
 pub mod etag;
 pub mod failure;
+pub mod flight;
 #[cfg(test)]
 mod harness;
 pub mod hop;
+pub mod index;
 pub mod keep;
 pub mod keyring;
 pub mod limit;

@@ -11,6 +11,7 @@ use futures::stream::{self, StreamExt};
 
 use crate::edge::Edge;
 use crate::failure::Failure;
+use crate::flight::prolonging;
 use crate::keep::Keep;
 use crate::log;
 use crate::reply::Body;
@@ -24,12 +25,13 @@ pub const STREAM_BYTES_MAX: usize = 16 * 1024 * 1024;
 struct Relay<W> {
     edge: Rc<Edge<W>>,
     id: RequestId,
+    now_ms: u64,
     incoming: Incoming,
     decoder: Decoder,
     passed_bytes: usize,
     keep: Option<Keep>,
-    /// The finished copy, until it has been kept.
-    copy: Option<Copy>,
+    /// How it ended, until that has been kept.
+    end: Option<Result<Copy, Failure>>,
     phase: Phase,
 }
 
@@ -48,15 +50,22 @@ enum Phase {
 
 /// The body of a reply that passes a stream on. The origin is read only as fast as the client reads; a client that
 /// leaves drops the body, and with it the connection to the origin.
-pub fn relay<W: World>(edge: Rc<Edge<W>>, id: RequestId, incoming: Incoming, keep: Option<Keep>) -> Body {
+pub fn relay<W: World>(
+    edge: Rc<Edge<W>>,
+    id: RequestId,
+    now_ms: u64,
+    incoming: Incoming,
+    keep: Option<Keep>,
+) -> Body {
     let relay = Relay {
         edge,
         id,
+        now_ms,
         incoming,
         decoder: Decoder::new(),
         passed_bytes: 0,
         keep,
-        copy: None,
+        end: None,
         phase: Phase::Running,
     };
     let pieces = stream::unfold(relay, |mut relay| async move {
@@ -73,12 +82,17 @@ impl<W: World> Relay<W> {
         if self.phase == Phase::Ended {
             return None;
         }
-        if let Some(copy) = self.copy.take()
+        if let Some(end) = self.end.take()
             && let Some(keep) = self.keep.take()
         {
-            keep.copy(&self.edge, &self.id, &copy).await;
+            match end {
+                Ok(copy) => keep.copy(&self.edge, &self.id, &copy).await,
+                Err(failure) => keep.failure(&self.edge, &self.id, &failure).await,
+            }
         }
-        match self.incoming.next().await {
+        let lead = self.keep.as_ref().and_then(|keep| keep.lead.as_ref());
+        let next = self.incoming.next();
+        match prolonging(&self.edge, &self.id, self.now_ms, lead, next).await {
             Some(Ok(piece)) if self.passed_bytes + piece.len() <= STREAM_BYTES_MAX => {
                 self.passed_bytes += piece.len();
                 self.observe(&piece);
@@ -108,12 +122,13 @@ impl<W: World> Relay<W> {
         for event in events {
             match event {
                 Event::Done(copy) if self.phase == Phase::Running => {
-                    self.copy = Some(copy);
+                    self.end = Some(Ok(copy));
                     self.phase = Phase::Concluded;
                 }
                 Event::Error(problem) => {
-                    log::failure(&self.id, &problem.into());
-                    self.copy = None;
+                    let failure = Failure::from(problem);
+                    log::failure(&self.id, &failure);
+                    self.end = Some(Err(failure));
                     self.phase = Phase::Concluded;
                 }
                 _ => {}

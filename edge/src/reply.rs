@@ -49,9 +49,22 @@ impl Reply {
         reply
     }
 
+    /// `200` with JSON documents, each on a line.
+    pub fn lines(body: Body) -> Self {
+        let reply = Self::new(StatusCode::OK, adlib_shared::batch::CONTENT_TYPE, Bytes::new());
+        Self { body, ..reply }
+    }
+
     /// `204`, without a body.
     pub fn no_content() -> Self {
         Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Body::Whole(Bytes::new()) }
+    }
+
+    /// The same without its body.
+    #[must_use]
+    pub fn without_body(mut self, status: StatusCode) -> Self {
+        self.headers.remove(header::CONTENT_TYPE);
+        Self { status, body: Body::Whole(Bytes::new()), ..self }
     }
 
     /// A problem document with the headers that belong to it.

@@ -1,5 +1,6 @@
 //! Which work a method and a path ask for.
 
+use adlib_shared::limits::COPY_ID_BYTES_MAX;
 use http::Method;
 
 /// What the edge answers.
@@ -18,8 +19,14 @@ pub enum Route {
 /// What the edge answers to those who have a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guarded {
-    /// `POST /v1/copy`: a brief becomes copy.
+    /// `POST` or `QUERY /v1/copy`: a brief becomes copy.
     Copy,
+    /// `POST /v1/copy/batch`: several briefs become copy.
+    Batch,
+    /// `GET /v1/copies/{id}`: a copy that was written before.
+    Stored,
+    /// `POST /admin/cache/purge`.
+    Purge,
     /// `POST /v1/check`: texts are verified.
     Check,
     /// `GET /v1/channels`.
@@ -51,6 +58,9 @@ pub enum NoRoute {
 
 const GET: &str = "GET, HEAD, OPTIONS";
 const POST: &str = "POST, OPTIONS";
+const POST_OR_QUERY: &str = "POST, QUERY, OPTIONS";
+/// What stands before the id in the path of a stored copy.
+pub const COPIES: &str = "/v1/copies/";
 
 impl Route {
     /// The route of a path, matched exactly.
@@ -60,13 +70,25 @@ impl Route {
             "/healthz" => Self::Health,
             "/readyz" => Self::Ready,
             "/v1/copy" => Self::Guarded(Guarded::Copy),
+            "/v1/copy/batch" => Self::Guarded(Guarded::Batch),
+            "/admin/cache/purge" => Self::Guarded(Guarded::Purge),
             "/v1/check" => Self::Guarded(Guarded::Check),
             "/v1/channels" => Self::Guarded(Guarded::Channels),
             "/v1/tones" => Self::Guarded(Guarded::Tones),
             "/v1/frameworks" => Self::Guarded(Guarded::Frameworks),
             "/v1/models" => Self::Guarded(Guarded::Models),
-            _ => return None,
+            _ => {
+                return path
+                    .strip_prefix(COPIES)
+                    .filter(|id| is_id(id))
+                    .map(|_| Self::Guarded(Guarded::Stored));
+            }
         })
+    }
+
+    /// Whether the route answers `QUERY` (RFC 10008), with what media type.
+    pub fn accepts_query(path: &str) -> Option<&'static str> {
+        (Self::of_path(path)? == Self::Guarded(Guarded::Copy)).then_some("\"application/json\"")
     }
 
     /// The route of a request.
@@ -86,10 +108,17 @@ impl Route {
     /// The methods of the route, as `Allow` lists them.
     const fn allow(self) -> &'static str {
         match self {
-            Self::Guarded(Guarded::Copy | Guarded::Check) => POST,
+            Self::Guarded(Guarded::Copy) => POST_OR_QUERY,
+            Self::Guarded(Guarded::Check | Guarded::Batch | Guarded::Purge) => POST,
             _ => GET,
         }
     }
+}
+
+/// Whether a segment of a path can be the id of a copy.
+fn is_id(segment: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    (1..=COPY_ID_BYTES_MAX).contains(&segment.len()) && segment.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -103,6 +132,10 @@ mod tests {
             (Method::HEAD, "/healthz", Route::Health),
             (Method::GET, "/readyz", Route::Ready),
             (Method::POST, "/v1/copy", Route::Guarded(Guarded::Copy)),
+            (Method::QUERY, "/v1/copy", Route::Guarded(Guarded::Copy)),
+            (Method::POST, "/v1/copy/batch", Route::Guarded(Guarded::Batch)),
+            (Method::GET, "/v1/copies/copy_0aZ", Route::Guarded(Guarded::Stored)),
+            (Method::POST, "/admin/cache/purge", Route::Guarded(Guarded::Purge)),
             (Method::POST, "/v1/check", Route::Guarded(Guarded::Check)),
             (Method::GET, "/v1/channels", Route::Guarded(Guarded::Channels)),
             (Method::GET, "/v1/tones", Route::Guarded(Guarded::Tones)),
@@ -115,11 +148,22 @@ mod tests {
 
     #[test]
     fn another_path_or_method_is_named_as_such() {
-        for path in ["", "/v1", "/v1/copy/", "/V1/copy", "//v1/copy", "/v1/copy/batch", "/v1/%63opy"] {
+        for path in [
+            "",
+            "/v1",
+            "/v1/copy/",
+            "/V1/copy",
+            "//v1/copy",
+            "/v1/copies/",
+            "/v1/copies/a/b",
+            "/v1/copies/%63",
+            "/v1/%63opy",
+        ] {
             assert_eq!(Route::find(&Method::POST, path), Err(NoRoute::Path), "{path}");
         }
-        assert_eq!(Route::find(&Method::GET, "/v1/copy"), Err(NoRoute::Method { allow: POST }));
+        assert_eq!(Route::find(&Method::GET, "/v1/copy"), Err(NoRoute::Method { allow: POST_OR_QUERY }));
+        assert_eq!(Route::find(&Method::QUERY, "/v1/check"), Err(NoRoute::Method { allow: POST }));
         assert_eq!(Route::find(&Method::DELETE, "/healthz"), Err(NoRoute::Method { allow: GET }));
-        assert_eq!(Route::find(&Method::OPTIONS, "/v1/copy"), Err(NoRoute::Options { allow: POST }));
+        assert_eq!(Route::find(&Method::OPTIONS, "/v1/copy"), Err(NoRoute::Options { allow: POST_OR_QUERY }));
     }
 }

@@ -4,3 +4,5 @@ pub mod catalog;
 pub mod check;
 pub mod copy;
 pub mod health;
+pub mod purge;
+pub mod stored;

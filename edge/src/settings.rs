@@ -13,7 +13,9 @@
 //! | `hop_secret` (secret) | at least 16 bytes; signs the hop to the origin | required |
 //! | `languages` | BCP-47 tags, separated by commas, that the model is declared for; `*` for every language | `en` |
 //! | `cors_origins` | origins such as `https://app.example`, separated by commas, or none | none |
-//! | `cache_ttl_s` | seconds that a cached copy is fresh; 0 switches the cache off | 7200 |
+//! | `cache_ttl_s` | seconds that a cached copy is fresh, less up to a tenth by its key; 0 switches the cache off | 7200 |
+//! | `stale_while_revalidate_s` | seconds that an expired copy is given while another one is written | 60 |
+//! | `stale_if_error_s` | seconds that an expired copy is given while the origin fails | 86400 |
 //! | `rate_per_minute` | requests a minute and key; 0 for no limit | 100 |
 //! | `failures_per_minute` | failed authentications a minute and address; 0 for no limit | 20 |
 //! | `origin_connect_ms` | longest wait for a connection | 2000 |
@@ -35,6 +37,7 @@ use self::number::number;
 pub use self::origin_url::OriginUrl;
 use self::origin_urls::origin_urls;
 pub use self::origin_urls::{NO_ORIGIN, ORIGIN_VARIABLES};
+use crate::cache::Lifetime;
 use crate::cors::AllowedOrigins;
 use crate::keyring::Keyring;
 
@@ -42,7 +45,7 @@ use crate::keyring::Keyring;
 pub const SECRET_BYTES_MIN: usize = 16;
 /// Longest list of languages.
 pub const LANGUAGES_MAX: usize = 64;
-/// Longest time to live of a cached copy, in seconds: 30 days.
+/// Longest time to live of a cached copy, and longest time that an expired one is of use, in seconds: 30 days.
 pub const CACHE_TTL_S_MAX: u64 = 30 * 24 * 3600;
 /// Highest rate that can be set, in requests a minute.
 pub const RATE_PER_MINUTE_MAX: u64 = 60_000_000;
@@ -63,7 +66,7 @@ pub struct Variable {
 }
 
 /// Every variable that the component reads.
-pub const VARIABLES: [Variable; 17] = [
+pub const VARIABLES: [Variable; 19] = [
     open("origin_url", "http://127.0.0.1:8080"),
     open("origin_url_2", NO_ORIGIN),
     open("origin_url_3", NO_ORIGIN),
@@ -74,6 +77,8 @@ pub const VARIABLES: [Variable; 17] = [
     open("languages", "en"),
     open("cors_origins", ""),
     open("cache_ttl_s", "7200"),
+    open("stale_while_revalidate_s", "60"),
+    open("stale_if_error_s", "86400"),
     open("rate_per_minute", "100"),
     open("failures_per_minute", "20"),
     open("origin_connect_ms", "2000"),
@@ -129,8 +134,8 @@ pub struct Settings {
     pub languages: Vec<String>,
     /// The web origins that may call from a browser.
     pub cors_origins: AllowedOrigins,
-    /// How long a cached copy is fresh, in seconds; `None` switches the cache off.
-    pub cache_ttl_s: Option<u64>,
+    /// How long a cached copy serves; `None` switches the cache off.
+    pub cache: Option<Lifetime>,
     /// Requests a minute and key; `None` for no limit.
     pub rate_per_minute: Option<u32>,
     /// Failed authentications a minute and address; `None` for no limit.
@@ -187,6 +192,9 @@ impl Settings {
             |name: &'static str| Ok(nonzero(count(name, 0, RATE_PER_MINUTE_MAX)?).map(|rate| rate as u32));
         let duration = |name: &'static str| Ok(Duration::from_millis(count(name, 1, TIMEOUT_MS_MAX)?));
 
+        let seconds = |name: &'static str| count(name, 0, CACHE_TTL_S_MAX);
+        let (ttl_s, if_error_s) = (seconds("cache_ttl_s")?, seconds("stale_if_error_s")?);
+        let while_revalidate_s = seconds("stale_while_revalidate_s")?;
         let cors_origins = text("cors_origins")?;
         Ok(Self {
             origins: origin_urls(text)?,
@@ -196,7 +204,7 @@ impl Settings {
             languages: languages(&text("languages")?)?,
             cors_origins: AllowedOrigins::parse(&cors_origins)
                 .map_err(|wrong| invalid("cors_origins", &cors_origins, wrong))?,
-            cache_ttl_s: nonzero(count("cache_ttl_s", 0, CACHE_TTL_S_MAX)?),
+            cache: nonzero(ttl_s).map(|ttl_s| Lifetime { ttl_s, while_revalidate_s, if_error_s }),
             rate_per_minute: rate("rate_per_minute")?,
             failures_per_minute: rate("failures_per_minute")?,
             hedge: switch("hedge", &text("hedge")?)?,

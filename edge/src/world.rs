@@ -33,11 +33,12 @@ pub trait World: 'static {
         timeouts: Timeouts,
     ) -> impl Future<Output = Result<Response<Incoming>, SendError>>;
 
-    /// Waits.
-    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
-
     /// Goes on with some work after the reply, also when the client has left.
     fn later(&self, work: impl Future<Output = ()> + 'static);
+
+    /// Returns after this time. It is the one way in which a request can wait for what is not the runtime's doing: by
+    /// looking again.
+    fn sleep(&self, time: Duration) -> impl Future<Output = ()>;
 
     /// Random bits that nobody can foretell.
     fn entropy(&self) -> u128;

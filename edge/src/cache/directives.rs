@@ -3,6 +3,8 @@
 use http::HeaderMap;
 use http::header::{CACHE_CONTROL, PRAGMA};
 
+use super::freshness::Standing;
+
 /// The directives of a request. Those that are not known are ignored, as the RFC asks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Directives {
@@ -64,16 +66,23 @@ impl Directives {
         }
     }
 
-    /// Whether an answer of this age may be given, if answers are fresh for `ttl_s`.
-    pub fn accept(&self, age_s: u64, ttl_s: u64) -> bool {
-        let fresh_for = ttl_s.saturating_sub(age_s);
-        let stale_for = age_s.saturating_sub(ttl_s);
-        let is_fresh = age_s < ttl_s;
+    /// Whether a stored answer of this standing may be given.
+    pub fn accept(&self, standing: Standing) -> bool {
         !self.no_cache
             && !self.no_store
-            && self.max_age_s.is_none_or(|most| age_s <= most)
-            && self.min_fresh_s.is_none_or(|least| fresh_for >= least)
-            && (is_fresh || self.max_stale_s.is_some_and(|most| stale_for <= most))
+            && self.max_age_s.is_none_or(|most| standing.age_s <= most)
+            && self.min_fresh_s.is_none_or(|least| standing.fresh_for_s() >= least)
+            && (standing.is_fresh() || self.max_stale_s.is_some_and(|most| standing.stale_for_s() <= most))
+    }
+
+    /// Whether the operator's rules for stale answers hold for this request. A client that bounds age or freshness, or
+    /// says itself how stale an answer may be, does not want them (RFC 9111, section 5.2.1).
+    pub const fn leaves_staleness_to_us(&self) -> bool {
+        !self.no_cache
+            && !self.no_store
+            && self.max_age_s.is_none()
+            && self.min_fresh_s.is_none()
+            && self.max_stale_s.is_none()
     }
 }
 
@@ -147,7 +156,37 @@ mod tests {
             ("no-cache", 0, false),
             ("no-store", 0, false),
         ] {
-            assert_eq!(Directives::of(&of_map(text)).accept(age_s, 100), accepted, "{text:?} at {age_s}");
+            let standing = Standing { age_s, ttl_s: 100, is_outdated: false };
+            assert_eq!(Directives::of(&of_map(text)).accept(standing), accepted, "{text:?} at {age_s}");
+        }
+    }
+
+    #[test]
+    fn what_was_purged_softly_is_taken_only_by_those_who_take_stale_answers() {
+        let purged = Standing { age_s: 10, ttl_s: 100, is_outdated: true };
+        for (text, accepted) in [
+            ("", false),
+            ("max-age=50", false),
+            ("min-fresh=1", false),
+            ("max-stale", true),
+            ("max-stale=0", true),
+        ] {
+            assert_eq!(Directives::of(&of_map(text)).accept(purged), accepted, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn who_says_what_to_accept_is_not_given_anything_else() {
+        for (text, ours) in [
+            ("", true),
+            ("only-if-cached", true),
+            ("no-cache", false),
+            ("no-store", false),
+            ("max-age=9", false),
+            ("min-fresh=9", false),
+            ("max-stale=9", false),
+        ] {
+            assert_eq!(Directives::of(&of_map(text)).leaves_staleness_to_us(), ours, "{text:?}");
         }
     }
 

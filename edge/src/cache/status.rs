@@ -9,14 +9,28 @@ pub enum CacheStatus {
     Hit {
         /// Seconds for which the answer stays fresh; negative for a stale one.
         ttl_s: i64,
+        /// Why a stale answer was given.
+        detail: Option<Detail>,
     },
-    /// It went forward to the origin.
-    Forward {
-        /// Why.
-        reason: Forward,
-        /// Whether the answer was stored before it was sent on.
-        stored: bool,
-    },
+    /// The request was not answered from what was stored when it came.
+    Forward(Forwarded),
+}
+
+/// What became of a request that the cache did not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Why.
+    pub reason: Forward,
+    /// The origin's status, where the reply has another one.
+    pub status: Option<u16>,
+    /// Seconds for which a stored answer, which was given in place of the origin's failure, had stayed fresh: not above 0.
+    pub ttl_s: Option<i64>,
+    /// Whether the answer was stored before it was sent on.
+    pub stored: bool,
+    /// Whether another request's way to the origin served this one too.
+    pub collapsed: bool,
+    /// Why a stale answer was given.
+    pub detail: Option<Detail>,
 }
 
 /// Why a request went forward.
@@ -32,6 +46,15 @@ pub enum Forward {
     Bypass,
 }
 
+/// Why a stale answer was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Another one is being written.
+    StaleWhileRevalidate,
+    /// The origin failed.
+    StaleIfError,
+}
+
 impl Forward {
     const fn as_str(self) -> &'static str {
         match self {
@@ -43,15 +66,38 @@ impl Forward {
     }
 }
 
+impl Detail {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::StaleWhileRevalidate => "stale-while-revalidate",
+            Self::StaleIfError => "stale-if-error",
+        }
+    }
+}
+
+impl From<Forward> for Forwarded {
+    fn from(reason: Forward) -> Self {
+        Self { reason, status: None, ttl_s: None, stored: false, collapsed: false, detail: None }
+    }
+}
+
 impl fmt::Display for CacheStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Hit { ttl_s } => write!(f, "adlib; hit; ttl={ttl_s}"),
-            Self::Forward { reason, stored } => {
-                let stored = if *stored { "; stored" } else { "" };
-                write!(f, "adlib; fwd={}{stored}", reason.as_str())
+        let detail = match self {
+            Self::Hit { ttl_s, detail } => {
+                write!(f, "adlib; hit; ttl={ttl_s}")?;
+                detail
             }
-        }
+            Self::Forward(Forwarded { reason, status, ttl_s, stored, collapsed, detail }) => {
+                write!(f, "adlib; fwd={}", reason.as_str())?;
+                status.map_or(Ok(()), |status| write!(f, "; fwd-status={status}"))?;
+                ttl_s.map_or(Ok(()), |ttl_s| write!(f, "; ttl={ttl_s}"))?;
+                f.write_str(if *stored { "; stored" } else { "" })?;
+                f.write_str(if *collapsed { "; collapsed" } else { "" })?;
+                detail
+            }
+        };
+        detail.map_or(Ok(()), |detail| write!(f, "; detail={}", detail.as_str()))
     }
 }
 
@@ -61,15 +107,35 @@ mod tests {
 
     #[test]
     fn each_status_is_a_list_member_of_the_rfc() {
+        let forwarded = |reason| Forwarded::from(reason);
+        let revalidated = Some(Detail::StaleWhileRevalidate);
+        let failed = Forwarded {
+            status: Some(503),
+            ttl_s: Some(-20),
+            detail: Some(Detail::StaleIfError),
+            ..Forward::Stale.into()
+        };
         for (status, text) in [
-            (CacheStatus::Hit { ttl_s: 312 }, "adlib; hit; ttl=312"),
-            (CacheStatus::Hit { ttl_s: -5 }, "adlib; hit; ttl=-5"),
-            (CacheStatus::Forward { reason: Forward::UriMiss, stored: true }, "adlib; fwd=uri-miss; stored"),
-            (CacheStatus::Forward { reason: Forward::Stale, stored: false }, "adlib; fwd=stale"),
-            (CacheStatus::Forward { reason: Forward::Request, stored: false }, "adlib; fwd=request"),
-            (CacheStatus::Forward { reason: Forward::Bypass, stored: false }, "adlib; fwd=bypass"),
+            (CacheStatus::Hit { ttl_s: 312, detail: None }, "hit; ttl=312"),
+            (CacheStatus::Hit { ttl_s: -5, detail: None }, "hit; ttl=-5"),
+            (
+                CacheStatus::Hit { ttl_s: -5, detail: revalidated },
+                "hit; ttl=-5; detail=stale-while-revalidate",
+            ),
+            (
+                CacheStatus::Forward(Forwarded { stored: true, ..forwarded(Forward::UriMiss) }),
+                "fwd=uri-miss; stored",
+            ),
+            (
+                CacheStatus::Forward(Forwarded { collapsed: true, ..forwarded(Forward::UriMiss) }),
+                "fwd=uri-miss; collapsed",
+            ),
+            (CacheStatus::Forward(forwarded(Forward::Stale)), "fwd=stale"),
+            (CacheStatus::Forward(forwarded(Forward::Request)), "fwd=request"),
+            (CacheStatus::Forward(forwarded(Forward::Bypass)), "fwd=bypass"),
+            (CacheStatus::Forward(failed), "fwd=stale; fwd-status=503; ttl=-20; detail=stale-if-error"),
         ] {
-            assert_eq!(status.to_string(), text);
+            assert_eq!(status.to_string(), format!("adlib; {text}"));
         }
     }
 }

@@ -52,7 +52,7 @@ fn an_unknown_path_or_method_is_told_before_any_key() {
     assert_eq!(code(&harness.send(get("/v2/copy"))), "not_found");
     let answered = harness.send(get("/v1/copy"));
     assert_eq!((answered.status.as_u16(), code(&answered).as_str()), (405, "method_not_allowed"));
-    assert_eq!(answered.header("allow"), "POST, OPTIONS");
+    assert_eq!(answered.header("allow"), "POST, QUERY, OPTIONS");
 }
 
 #[test]
@@ -119,7 +119,8 @@ fn a_browser_is_answered_only_where_its_origin_is_listed() {
         let answered = harness.send(preflight);
         assert_eq!(answered.status, StatusCode::NO_CONTENT);
         assert_eq!(answered.header("access-control-allow-methods").contains("POST"), allowed);
-        assert_eq!(answered.header("allow"), "POST, OPTIONS");
+        assert_eq!(answered.header("allow"), "POST, QUERY, OPTIONS");
+        assert_eq!(answered.header("accept-query"), "\"application/json\"");
     }
 }
 

@@ -141,7 +141,7 @@ fn a_client_that_leaves_ends_the_origins_work() {
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let incoming: Incoming = receiver.map(Ok).boxed_local();
     let id = RequestId::choose(None, || 1);
-    let body = relay(Rc::clone(&harness.edge), id, incoming, None);
+    let body = relay(Rc::clone(&harness.edge), id, harness.now_ms, incoming, None);
     assert!(!sender.is_closed());
     drop(body);
     assert!(sender.is_closed());

@@ -20,6 +20,9 @@ use crate::world::World;
 pub fn index() -> Result<Reply, Failure> {
     let routes = [
         "POST /v1/copy",
+        "QUERY /v1/copy",
+        "POST /v1/copy/batch",
+        "GET /v1/copies/{id}",
         "POST /v1/check",
         "GET /v1/channels",
         "GET /v1/tones",

@@ -1,36 +1,44 @@
-//! `POST /v1/copy`: a brief becomes copy, from the cache or from the origin.
+//! `POST` and `QUERY /v1/copy`: a brief becomes copy, from the cache or from the origin.
 
+pub(crate) mod batch;
+mod fetch;
 mod forward;
-mod replay;
+pub(crate) mod place;
+pub(crate) mod replay;
 
 use std::rc::Rc;
 use std::time::Instant;
 
 use adlib_shared::brief::Brief;
-use adlib_shared::cache_key::{CacheKey, Operation, Scope as KeyScope};
 use adlib_shared::limits::BODY_BYTES_MAX;
 use adlib_shared::problem::Code;
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
+use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
+use http::{Method, StatusCode};
 
+use self::place::{Current, Place};
 use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::body;
-use crate::cache::{self, CacheStatus, Directives, Forward, Found};
+use crate::cache::{CacheStatus, Detail, Directives, Epochs, Forward, Forwarded, Found, Held};
 use crate::call::Call;
 use crate::edge::Edge;
+use crate::etag;
 use crate::failure::Failure;
-use crate::keep::Keep;
 use crate::log;
 use crate::reply::Reply;
 use crate::world::World;
 
-/// The revision of what the edge makes of a brief beyond the brief itself. The origin's card is part of the model's
-/// fingerprint.
-const TEMPLATE_REVISION: u32 = 1;
-
 /// The header that says how the cache took part.
-const CACHE_STATUS: &str = "cache-status";
+pub(crate) const CACHE_STATUS: &str = "cache-status";
+
+/// A brief, who sent it, and what they want of the cache.
+#[derive(Debug, Clone)]
+struct Asked {
+    tenant: String,
+    brief: Brief,
+    directives: Directives,
+}
 
 /// Answers a brief.
 ///
@@ -49,28 +57,24 @@ where
     caller.require(Scope::Copy)?;
     let mut brief = read(edge, call, body).await?;
     brief.stream |= accepts_events(call.headers());
-    let directives = Directives::of(call.headers());
+    let asked = Asked { tenant: caller.tenant.clone(), brief, directives: Directives::of(call.headers()) };
 
-    let keep = place(edge, call, caller, &brief, &directives).await?;
+    let place = Place::of(edge, call, caller, &asked.brief, &asked.directives).await?;
     let began = Instant::now();
-    let entry = keep.as_ref().filter(|_| !directives.no_cache).map(|keep| keep.key.as_bytes());
-    let visited = admit(edge, call, caller, Look { entry, tags: &[] }).await?;
+    let names: Vec<String> = place.iter().flat_map(|place| Epochs::names(&place.tags)).collect();
+    let entry = place.as_ref().filter(|_| !asked.directives.no_cache).map(|place| place.key.as_bytes());
+    let visited = admit(edge, call, caller, Look { entry, tags: &names }).await?;
     call.time("store", began);
-    let reason = match &keep {
-        Some(keep) => match look_up(edge, call, &brief, &directives, keep, visited.entry.as_deref()).await {
-            Ok(reply) => return Ok(marked(reply)),
-            Err(reason) => reason,
-        },
-        None => Forward::Bypass,
+    let Some(place) = place else {
+        return forward_alone(edge, call, &asked, Forward::Bypass).await.map(marked);
     };
-    if directives.only_if_cached {
-        call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: false });
-        return Err(Failure::new(
-            Code::OnlyIfCached,
-            "nothing is stored for this brief that the request accepts",
-        ));
-    }
-    forward::forward(edge, call, caller, &brief, keep, reason).await.map(marked)
+    let Some(epochs) = Epochs::of(&place.tags, &names, &visited.epochs) else {
+        // The store has failed, so nothing is known about what was stored or purged.
+        return forward_alone(edge, call, &asked, Forward::UriMiss).await.map(marked);
+    };
+    let current = Current { place, epochs };
+    let reply = answer(edge, call, &asked, &current, visited.entry.as_deref()).await?;
+    Ok(marked(not_modified(call, reply)))
 }
 
 /// Reads and validates the brief.
@@ -85,61 +89,96 @@ where
     Ok(Brief::parse(&bytes, &languages)?)
 }
 
-/// Where the brief's copy has its place in the cache; `None` where the cache takes no part.
-///
-/// # Errors
-/// The origin's failure, where the model is not known without it.
-async fn place<W: World>(
+/// Answers from what is stored, or from the origin.
+async fn answer<W: World>(
     edge: &Rc<Edge<W>>,
-    call: &Call,
-    caller: &Caller,
-    brief: &Brief,
-    directives: &Directives,
-) -> Result<Option<Keep>, Failure> {
-    let settings = edge.settings()?;
-    let Some(ttl_s) = settings.cache_ttl_s.filter(|_| !directives.no_store) else { return Ok(None) };
-    let known = edge.models.current(edge, call).await?;
-    let Some(model) = known.writer() else { return Ok(None) };
-    let scope = KeyScope::Tenant(&caller.tenant);
-    let key = CacheKey::of(
-        edge.cache_secret()?,
-        scope,
-        Operation::Copy,
-        brief,
-        &model.fingerprint,
-        TEMPLATE_REVISION,
-    );
-    let fingerprint = model.fingerprint.clone();
-    Ok(Some(Keep { key, fingerprint, ttl_s: ttl_s as u32, now_s: call.now_s() }))
-}
-
-/// The reply from the cache, or why there is none.
-async fn look_up<W: World>(
-    edge: &Edge<W>,
     call: &mut Call,
-    brief: &Brief,
-    directives: &Directives,
-    keep: &Keep,
+    asked: &Asked,
+    current: &Current,
     stored: Option<&[u8]>,
-) -> Result<Reply, Forward> {
-    let key = keep.key.as_bytes();
-    let (found, mut is_spent) = cache::judge(stored, key, directives, keep.ttl_s.into(), call.now_s());
-    let reason = match found {
-        Found::Hit { entry, age_s, ttl_s } => {
-            if let Some(reply) = replay::replay(entry, age_s, brief.stream) {
-                call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s });
-                return Ok(reply);
-            }
+) -> Result<Reply, Failure> {
+    let found = current.question(asked.directives, call.now_s()).judge(stored);
+    let (reason, fallback, is_useless) = match found {
+        Found::Hit(held) => match serve(call, asked, &held, None) {
+            Some(answer) => return answer,
             // Its digest holds, so an older edge has written it, whose copies had another form.
-            is_spent = true;
-            Forward::UriMiss
-        }
-        Found::Miss(reason) => reason,
+            None => (Forward::UriMiss, None, true),
+        },
+        Found::Stale(held) => match serve(call, asked, &held, Some(Detail::StaleWhileRevalidate)) {
+            Some(answer) => {
+                if !asked.directives.only_if_cached {
+                    fetch::refresh(edge, call, asked, current);
+                }
+                return answer;
+            }
+            None => (Forward::UriMiss, None, true),
+        },
+        Found::Miss { reason, fallback } => (reason, fallback, false),
+        Found::Useless(reason) => (reason, None, true),
     };
-    if is_spent && let Err(error) = edge.store.drop_entry(key).await {
+    if is_useless && let Err(error) = edge.store.drop_entry(current.key().as_bytes()).await {
         log::warn(&call.id, error);
     }
-    Err(reason)
+    refuse_if_only_cached(call, asked, reason)?;
+    match fetch::fetch(edge, call, asked, current, reason).await {
+        Err(failure) if failure.is_error() => serve_instead(call, asked, fallback, reason, failure),
+        outcome => outcome,
+    }
+}
+
+/// The reply from a stored answer; `None` where it cannot be read.
+fn serve(
+    call: &mut Call,
+    asked: &Asked,
+    held: &Held,
+    detail: Option<Detail>,
+) -> Option<Result<Reply, Failure>> {
+    let answer = replay::replay(&held.entry, held.standing.age_s, asked.brief.stream)?;
+    call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s: held.standing.left_s(), detail });
+    Some(answer)
+}
+
+/// A stale answer in place of the origin's failure, where there is one.
+fn serve_instead(
+    call: &mut Call,
+    asked: &Asked,
+    fallback: Option<Held>,
+    reason: Forward,
+    failure: Failure,
+) -> Result<Reply, Failure> {
+    let Some(held) = fallback else { return Err(failure) };
+    let Some(Ok(reply)) = replay::replay(&held.entry, held.standing.age_s, asked.brief.stream) else {
+        return Err(failure);
+    };
+    log::failure(&call.id, &failure);
+    let status = Forwarded {
+        // Where the edge itself says what went wrong, the origin gave no answer that has a status.
+        status: failure.cause.is_none().then_some(failure.problem.status()),
+        ttl_s: Some(held.standing.left_s()),
+        detail: Some(Detail::StaleIfError),
+        ..reason.into()
+    };
+    call.note(CACHE_STATUS, &CacheStatus::Forward(status));
+    Ok(reply)
+}
+
+/// Asks the origin for this request alone, and keeps nothing.
+async fn forward_alone<W: World>(
+    edge: &Rc<Edge<W>>,
+    call: &mut Call,
+    asked: &Asked,
+    reason: Forward,
+) -> Result<Reply, Failure> {
+    refuse_if_only_cached(call, asked, reason)?;
+    forward::forward(edge, call, asked, None, reason).await
+}
+
+fn refuse_if_only_cached(call: &mut Call, asked: &Asked, reason: Forward) -> Result<(), Failure> {
+    if !asked.directives.only_if_cached {
+        return Ok(());
+    }
+    call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
+    Err(Failure::new(Code::OnlyIfCached, "nothing is stored for this brief that the request accepts"))
 }
 
 /// Whether the client asks for events by `Accept`.
@@ -157,8 +196,17 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
+/// Leaves the body out where a `QUERY` says that the client has it already (RFC 10008). For `POST` the condition means
+/// something else (RFC 9110, section 13.1.2), and is passed over.
+fn not_modified(call: &Call, reply: Reply) -> Reply {
+    let has_it = reply.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).is_some_and(|tag| {
+        call.head.method == Method::QUERY && etag::matches(call.headers().get_all(IF_NONE_MATCH).iter(), tag)
+    });
+    if has_it { reply.without_body(StatusCode::NOT_MODIFIED) } else { reply }
+}
+
 /// The headers of every copy: it is for this caller alone, and other caches have to ask again.
-fn marked(mut reply: Reply) -> Reply {
+pub(crate) fn marked(mut reply: Reply) -> Reply {
     reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     reply.headers.append(VARY, HeaderValue::from_static("Authorization, Accept"));
     reply

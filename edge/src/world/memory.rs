@@ -31,7 +31,10 @@ enum Line {
 pub struct Memory {
     values: RefCell<HashMap<String, Vec<u8>>>,
     writes: Cell<usize>,
-    is_slow: bool,
+    slept: Cell<Duration>,
+    drawn: Cell<u64>,
+    reads: Cell<usize>,
+    is_slow: Cell<bool>,
     is_failing: Cell<bool>,
     script: RefCell<VecDeque<Line>>,
     sent: RefCell<Vec<Request<Bytes>>>,
@@ -41,7 +44,12 @@ pub struct Memory {
 impl Memory {
     /// A store that gives way to other tasks before it answers.
     pub fn slow() -> Self {
-        Self { is_slow: true, ..Self::default() }
+        Self { is_slow: Cell::new(true), ..Self::default() }
+    }
+
+    /// From now on store and origin give way to other tasks before they answer.
+    pub fn slow_down(&self) {
+        self.is_slow.set(true);
     }
 
     /// A store whose every operation fails.
@@ -54,9 +62,19 @@ impl Memory {
         self.is_failing.set(failing);
     }
 
+    /// How long all requests together have slept.
+    pub fn slept(&self) -> Duration {
+        self.slept.get()
+    }
+
     /// How often something was written.
     pub fn writes(&self) -> usize {
         self.writes.get()
+    }
+
+    /// How often something was read.
+    pub fn reads(&self) -> usize {
+        self.reads.get()
     }
 
     /// The keys in the store that begin so.
@@ -102,7 +120,7 @@ impl Memory {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        if self.is_slow {
+        if self.is_slow.get() {
             give_way().await;
         }
         if self.is_failing.get() { Err(StoreError("it is switched off".to_owned())) } else { Ok(()) }
@@ -122,6 +140,7 @@ async fn give_way() {
 impl World for Memory {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.ready().await?;
+        self.reads.set(self.reads.get() + 1);
         Ok(self.values.borrow().get(key).cloned())
     }
 
@@ -140,6 +159,9 @@ impl World for Memory {
 
     async fn send(&self, request: Request<Bytes>, _: Timeouts) -> Result<Response<Incoming>, SendError> {
         self.sent.borrow_mut().push(request);
+        if self.is_slow.get() {
+            give_way().await;
+        }
         let next = self.script.borrow_mut().pop_front();
         let answer = match next {
             Some(Line::Answer(answer)) => answer?,
@@ -156,13 +178,17 @@ impl World for Memory {
     }
 
     /// Time passes at once.
-    async fn sleep(&self, _: Duration) {}
-
     fn later(&self, work: impl Future<Output = ()> + 'static) {
         self.later.borrow_mut().push_back(work.boxed_local());
     }
 
+    async fn sleep(&self, time: Duration) {
+        self.slept.set(self.slept.get() + time);
+        give_way().await;
+    }
+
     fn entropy(&self) -> u128 {
-        0x5eed
+        self.drawn.set(self.drawn.get() + 1);
+        u128::from(self.drawn.get()) << 64 | 0x5eed
     }
 }

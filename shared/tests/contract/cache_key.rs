@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use adlib_shared::cache_key::{CacheKey, Operation, Scope};
 use adlib_shared::keyed_hash::KeyedHash;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::sample::{brief, smallest, with};
+use crate::sample::{brief, set, smallest, with};
 
 fn key(body: &Value) -> CacheKey {
     CacheKey::of(
@@ -107,4 +108,66 @@ fn two_ways_to_say_the_same_have_one_key() {
 fn the_encoding_of_a_key_does_not_change_by_accident() {
     // Computed once. Another value means that every cached copy is lost: then SCHEMA_VERSION belongs raised.
     assert_eq!(key(&smallest()).to_hex(), "b6de119f9d1705e02a350149882fde1f88675325762dd1be383a4dafd9c6ebe3");
+}
+
+/// A brief whose lists of texts hold these words in turn, cut where the list says.
+fn divided(words: &[String], cuts: &[usize]) -> Value {
+    let mut body = smallest();
+    let bounds: Vec<usize> = [0].iter().chain(cuts).chain([&words.len()]).copied().collect();
+    let lists = ["/product/features", "/product/benefits", "/must_exclude", "/brand/do", "/brand/dont"];
+    for (pointer, bound) in lists.iter().zip(bounds.windows(2)) {
+        set(&mut body, pointer, json!(words[bound[0]..bound[1]]));
+    }
+    body
+}
+
+/// The letters as words, each as long as the list says.
+fn words(letters: &str, lengths: &[usize]) -> Vec<String> {
+    let mut rest = letters;
+    let mut words = Vec::new();
+    for length in lengths {
+        let (word, tail) = rest.split_at((*length).min(rest.len()));
+        words.push(word.to_owned());
+        rest = tail;
+    }
+    words.push(rest.to_owned());
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn cuts(count: usize) -> impl Strategy<Value = Vec<usize>> {
+    proptest::collection::vec(0..=count, 4).prop_map(|mut cuts| {
+        cuts.sort_unstable();
+        cuts
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_word_can_move_from_one_list_to_the_next_unnoticed(left in cuts(6), right in cuts(6)) {
+        let words = words("abcdef", &[1; 5]);
+        prop_assert_eq!(left == right, key(&divided(&words, &left)) == key(&divided(&words, &right)));
+    }
+
+    #[test]
+    fn no_letter_can_move_from_one_word_to_the_next_unnoticed(
+        left in proptest::collection::vec(1..4_usize, 1..5),
+        right in proptest::collection::vec(1..4_usize, 1..5),
+    ) {
+        let of = |lengths: &[usize]| words("aaaaaaaaaa", lengths);
+        let key = |words: &[String]| key(&divided(words, &[words.len(); 4]));
+        let (left, right) = (of(&left), of(&right));
+        prop_assert_eq!(left == right, key(&left) == key(&right));
+    }
+
+    #[test]
+    fn no_letter_can_move_from_the_tenant_to_the_fingerprint_unnoticed(left in 0..8_usize, right in 0..8_usize) {
+        let brief = brief(&smallest());
+        let key = |at: usize| {
+            let (tenant, fingerprint) = "copycopy".split_at(at);
+            let scope = Scope::Tenant(tenant);
+            CacheKey::of(&KeyedHash::new(b"secret"), scope, Operation::Copy, &brief, fingerprint, 1)
+        };
+        prop_assert_eq!(left == right, key(left) == key(right));
+    }
 }

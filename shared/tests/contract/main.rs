@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod api_key;
+mod batch;
 mod brief;
 mod brief_property;
 mod cache_key;
@@ -14,6 +15,7 @@ mod event;
 mod keyed_hash;
 mod pairs;
 mod problem;
+mod purge;
 mod rate;
 mod sample;
 mod score;

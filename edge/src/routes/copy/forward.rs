@@ -8,17 +8,18 @@ use adlib_shared::copy::Copy;
 use adlib_shared::deadline::{self, DEADLINE};
 use adlib_shared::event;
 use adlib_shared::problem::Code;
+use bytes::Bytes;
 use http::header::ETAG;
 use http::{Method, StatusCode};
 
-use super::CACHE_STATUS;
+use super::{Asked, CACHE_STATUS};
 use crate::answer::{self, ANSWER_BYTES_MAX};
-use crate::authenticate::Caller;
-use crate::cache::{CacheStatus, Forward};
+use crate::cache::{CacheStatus, Forward, Forwarded};
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::etag;
 use crate::failure::Failure;
+use crate::flight::prolonging;
 use crate::hop::Ask;
 use crate::keep::Keep;
 use crate::relay::relay;
@@ -33,37 +34,72 @@ use crate::world::{Incoming, World};
 pub(super) async fn forward<W: World>(
     edge: &Rc<Edge<W>>,
     call: &mut Call,
-    caller: &Caller,
-    brief: &Brief,
+    asked: &Asked,
     keep: Option<Keep>,
     reason: Forward,
 ) -> Result<Reply, Failure> {
+    let began = Instant::now();
+    call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
+    let lead = keep.as_ref().and_then(|keep| keep.lead.as_ref());
+    let outcome = prolonging(edge, &call.id, call.now_ms, lead, ask(edge, call, asked)).await;
+    call.time("origin", began);
+    match outcome {
+        Ok(Answer::Events(incoming)) => {
+            Ok(Reply::events(relay(Rc::clone(edge), call.id.clone(), call.now_ms, incoming, keep)))
+        }
+        Ok(Answer::Whole(copy, body)) => {
+            let mut reply = Reply::json(body.clone());
+            if let Some(keep) = keep
+                && let Some(entry) = keep.body(edge, &call.id, &copy, body).await
+            {
+                reply.set(ETAG, etag::strong(entry.digest));
+                call.note(CACHE_STATUS, &CacheStatus::Forward(Forwarded { stored: true, ..reason.into() }));
+            }
+            Ok(reply)
+        }
+        Err(failure) => {
+            if let Some(keep) = keep {
+                keep.failure(edge, &call.id, &failure).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// What the origin answered.
+enum Answer {
+    /// A stream that has begun.
+    Events(Incoming),
+    /// A copy, and the origin's own bytes.
+    Whole(Box<Copy>, Bytes),
+}
+
+async fn ask<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked) -> Result<Answer, Failure> {
     let settings = edge.settings()?;
-    let expected = if brief.stream { event::CONTENT_TYPE } else { "application/json" };
+    let expected = if asked.brief.stream { event::CONTENT_TYPE } else { "application/json" };
     let ask = Ask {
         method: Method::POST,
         route: "/v1/copy",
-        tenant: &caller.tenant,
-        prefix: &prefix(&caller.tenant, brief),
+        tenant: &asked.tenant,
+        prefix: &prefix(&asked.tenant, &asked.brief),
         accept: expected,
-        body: brief.to_json().into(),
+        body: asked.brief.to_json().into(),
         timeouts: granted(settings.timeouts, call)?,
     };
-    let began = Instant::now();
-    call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: false });
     let (head, body) = ask.send(edge, call).await?.into_parts();
-    call.time("origin", began);
     if head.status != StatusCode::OK {
         return Err(answer::failure(&head, body).await);
     }
+    let unusable = || Failure::new(Code::OriginFailed, "the origin gave no usable answer");
     if !answer::is_of_type(&head.headers, expected) {
-        let failure = Failure::new(Code::OriginFailed, "the origin gave no usable answer");
-        return Err(failure.because(format_args!("{expected} was asked for, but not sent")));
+        return Err(unusable().because(format_args!("{expected} was asked for, but not sent")));
     }
-    if brief.stream {
-        return Ok(Reply::events(relay(Rc::clone(edge), call.id.clone(), body, keep)));
+    if asked.brief.stream {
+        return Ok(Answer::Events(body));
     }
-    whole(edge, call, body, keep, reason).await
+    let body = answer::whole(body, ANSWER_BYTES_MAX).await?;
+    let copy = serde_json::from_slice(&body).map_err(|error| unusable().because(error))?;
+    Ok(Answer::Whole(Box::new(copy), body))
 }
 
 /// How the brief's prompt begins at the origin, whose KV cache is salted with the tenant: the first two lines of the card,
@@ -73,31 +109,10 @@ fn prefix(tenant: &str, brief: &Brief) -> String {
 }
 
 /// How long the origin may take: what is left of the time that the edge grants, or of the client's own where that is less.
-fn granted(timeouts: Timeouts, call: &Call) -> Result<Timeouts, Failure> {
+pub(super) fn granted(timeouts: Timeouts, call: &Call) -> Result<Timeouts, Failure> {
     let mut total = timeouts.total;
     if let Some(wanted) = call.headers().get(DEADLINE) {
         total = total.min(deadline::parse(wanted.as_bytes())?);
     }
     Ok(Timeouts { total: total.saturating_sub(call.elapsed()), ..timeouts })
-}
-
-/// Takes the copy whole, keeps it, and passes on the origin's own bytes.
-async fn whole<W: World>(
-    edge: &Edge<W>,
-    call: &mut Call,
-    body: Incoming,
-    keep: Option<Keep>,
-    reason: Forward,
-) -> Result<Reply, Failure> {
-    let body = answer::whole(body, ANSWER_BYTES_MAX).await?;
-    let copy: Copy = serde_json::from_slice(&body).map_err(|error| {
-        Failure::new(Code::OriginFailed, "the origin gave no usable answer").because(error)
-    })?;
-    let mut reply = Reply::json(body.clone());
-    let Some(keep) = keep else { return Ok(reply) };
-    if let Some(entry) = keep.body(edge, &call.id, &copy, body).await {
-        reply.set(ETAG, etag::strong(entry.digest));
-        call.note(CACHE_STATUS, &CacheStatus::Forward { reason, stored: true });
-    }
-    Ok(reply)
 }

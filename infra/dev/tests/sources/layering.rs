@@ -72,7 +72,7 @@ const ABSENCES: [Absence; 8] = [
         words: &["tokio", "std::fs", "TcpStream", "TcpListener", "UdpSocket", "std::thread"],
     },
     Absence {
-        promise: "no request of the edge waits for another",
+        promise: "no request of the edge waits for another by a lock or a channel",
         within: &["edge/src"],
         // A test holds the other end of a stream.
         except: &["edge/src/relay/tests"],

@@ -43,7 +43,9 @@ async fn each_brief_gets_a_line_as_soon_as_it_is_written() {
     let mut response = ask(&server, &json!({ "briefs": [named("Slow"), json!({}), named("Quick")] })).await;
     assert_eq!(response.headers()["content-type"], "application/x-ndjson");
     let invalid = line(&mut response).await;
-    assert!(matches!(invalid, Line { index: 1, outcome: Outcome::Problem(problem) } if problem.code == Code::InvalidField));
+    assert!(
+        matches!(invalid, Line { index: 1, outcome: Outcome::Problem(problem) } if problem.code == Code::InvalidField)
+    );
     let (slow, slow_events) = soon(receiver.recv()).await.unwrap();
     let (quick, quick_events) = soon(receiver.recv()).await.unwrap();
     assert_eq!((slow.as_str(), quick.as_str()), ("Slow", "Quick"));
@@ -54,7 +56,9 @@ async fn each_brief_gets_a_line_as_soon_as_it_is_written() {
     let late = Problem::new(Code::ConstraintUnsatisfied, "no copy fits");
     slow_events.send(Event::Error(late)).unwrap();
     let failed = line(&mut response).await;
-    assert!(matches!(failed, Line { index: 0, outcome: Outcome::Problem(problem) } if problem.instance.is_some()));
+    assert!(
+        matches!(failed, Line { index: 0, outcome: Outcome::Problem(problem) } if problem.instance.is_some())
+    );
     assert_eq!(soon(response.chunk()).await.unwrap(), None, "nothing follows the last line");
 }
 

@@ -1,0 +1,171 @@
+//! `POST /v1/copy/batch`: several briefs at once. What the cache holds is answered at once, the rest is asked of the origin
+//! in one request, and each line goes out as it comes.
+
+mod rest;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Instant;
+
+use adlib_shared::batch::{Batch, Line, Outcome};
+use adlib_shared::brief::Brief;
+use adlib_shared::cache_key::CacheKey;
+use adlib_shared::limits::BATCH_BODY_BYTES_MAX;
+use adlib_shared::problem::{Code, Problem};
+use bytes::Bytes;
+use futures::future::join_all;
+
+use self::rest::{Pending, rest};
+use super::marked;
+use super::place::{Current, Place};
+use crate::admit::{Look, admit};
+use crate::authenticate::{Caller, Scope};
+use crate::body;
+use crate::cache::{Directives, Epochs, Found, Held, Kind};
+use crate::call::Call;
+use crate::edge::Edge;
+use crate::failure::Failure;
+use crate::log;
+use crate::reply::Reply;
+use crate::world::World;
+
+/// Answers each brief of a batch with a line.
+///
+/// # Errors
+/// What is wrong with the request as a whole. What is wrong with one of its briefs stands in its line.
+pub(crate) async fn batch<W, B>(
+    edge: &Rc<Edge<W>>,
+    call: &mut Call,
+    caller: &Caller,
+    body: B,
+) -> Result<Reply, Failure>
+where
+    W: World,
+    B: http_body::Body<Data = Bytes>,
+{
+    caller.require(Scope::Copy)?;
+    body::expect_json(call.headers())?;
+    let bytes = body::read(call.headers(), body, BATCH_BODY_BYTES_MAX).await?;
+    let languages: Vec<&str> = edge.settings()?.languages.iter().map(String::as_str).collect();
+    let Batch { briefs, .. } = Batch::parse(&bytes, &languages)?;
+    let directives = Directives::of(call.headers());
+
+    let mut sorted = Sorted::default();
+    let mut places = Vec::new();
+    for (index, brief) in briefs.into_iter().enumerate() {
+        match brief {
+            Ok(brief) => {
+                let place = Place::of(edge, call, caller, &brief, &directives).await?;
+                places.push((index, brief, place));
+            }
+            Err(problem) => sorted.refuse(index, problem, call),
+        }
+    }
+    let currents = look_up(edge, call, caller, places).await?;
+    let began = Instant::now();
+    let stored =
+        join_all(currents.iter().map(|(_, _, current)| stored(edge, call, &directives, current.as_ref())));
+    let stored = stored.await;
+    call.time("store", began);
+    for ((index, brief, current), stored) in currents.into_iter().zip(stored) {
+        sorted.add(index, brief, current, stored.as_deref(), &directives, call);
+    }
+    Ok(marked(Reply::lines(rest(edge, call, &caller.tenant, sorted.ready, sorted.pending))))
+}
+
+/// A brief with its place in the batch and in the cache.
+type Placed<P> = (usize, Brief, Option<P>);
+
+/// Counts the request, and finds out under which epochs each brief's place stands.
+async fn look_up<W: World>(
+    edge: &Rc<Edge<W>>,
+    call: &mut Call,
+    caller: &Caller,
+    places: Vec<Placed<Place>>,
+) -> Result<Vec<Placed<Current>>, Failure> {
+    let of_place =
+        |(_, _, place): &Placed<Place>| place.iter().flat_map(|place| Epochs::names(&place.tags)).collect();
+    let mut names: Vec<String> = places.iter().flat_map::<Vec<String>, _>(of_place).collect();
+    names.sort_unstable();
+    names.dedup();
+    let visited = admit(edge, call, caller, Look { entry: None, tags: &names }).await?;
+    let current = |place: Place| {
+        let epochs = Epochs::of(&place.tags, &names, &visited.epochs)?;
+        Some(Current { place, epochs })
+    };
+    Ok(places.into_iter().map(|(index, brief, place)| (index, brief, place.and_then(current))).collect())
+}
+
+/// What is stored in a place.
+async fn stored<W: World>(
+    edge: &Edge<W>,
+    call: &Call,
+    directives: &Directives,
+    current: Option<&Current>,
+) -> Option<Vec<u8>> {
+    let key = current.filter(|_| !directives.no_cache)?.key();
+    edge.store.entry(key.as_bytes()).await.unwrap_or_else(|error| {
+        log::warn(&call.id, error);
+        None
+    })
+}
+
+/// The briefs of a batch, sorted into what can be answered at once and what cannot.
+#[derive(Default)]
+struct Sorted {
+    ready: Vec<u8>,
+    pending: Vec<Pending>,
+    /// Which of the pending ones has a key: equal briefs are asked for once.
+    by_key: BTreeMap<CacheKey, usize>,
+}
+
+impl Sorted {
+    fn add(
+        &mut self,
+        index: usize,
+        brief: Brief,
+        current: Option<Current>,
+        stored: Option<&[u8]>,
+        directives: &Directives,
+        call: &Call,
+    ) {
+        let found = current.as_ref().map(|current| current.question(*directives, call.now_s()).judge(stored));
+        let fallback = match found {
+            Some(Found::Hit(held)) => return self.ready.extend(line(index, &held)),
+            Some(Found::Stale(held)) => Some(held),
+            Some(Found::Miss { fallback, .. }) => fallback,
+            Some(Found::Useless(_)) | None => None,
+        };
+        if directives.only_if_cached {
+            let problem =
+                Problem::new(Code::OnlyIfCached, "nothing is stored for this brief that the request accepts");
+            return self.refuse(index, problem, call);
+        }
+        let key = current.as_ref().map(Current::key);
+        if let Some(pending) = key.and_then(|key| self.pending.get_mut(*self.by_key.get(&key)?)) {
+            return pending.indices.push(index);
+        }
+        if let Some(key) = key {
+            self.by_key.insert(key, self.pending.len());
+        }
+        let keep = current.map(|current| current.keep(call.now_s()));
+        self.pending.push(Pending { indices: vec![index], brief, keep, fallback });
+    }
+
+    fn refuse(&mut self, index: usize, problem: Problem, call: &Call) {
+        let problem = problem.with_instance(call.id.as_str());
+        self.ready.extend(Line { index, outcome: Outcome::Problem(problem) }.encode());
+    }
+}
+
+/// The line of a stored answer, around its own bytes.
+fn line(index: usize, held: &Held) -> Vec<u8> {
+    let what = match held.entry.kind {
+        Kind::Copy => "copy",
+        Kind::Refusal => "problem",
+    };
+    [format!("{{\"index\":{index},\"{what}\":").as_bytes(), &held.entry.body, b"}\n"].concat()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Equal briefs at the same time.
+
+use futures::executor::block_on;
+use futures::future::{join, join_all};
+
+use super::*;
+use crate::flight::{LEASE, PAUSE_MAX, PROLONG};
+use crate::harness::{key, request};
+
+fn asking(directive: &str, brief: &Value) -> http::Request<Bytes> {
+    request(&key(), Method::POST, "/v1/copy", &[("cache-control", directive)], brief)
+}
+
+/// How many requests for copy the origin got.
+fn asked(harness: &Harness) -> usize {
+    harness.world().sent().iter().filter(|request| request.uri().path() == "/v1/copy").count()
+}
+
+/// An edge that has answered another brief, and whose store and origin take their time.
+fn ready() -> Harness {
+    let harness = Harness::with(&[("rate_per_minute", "0")]);
+    harness.expect_model(MODEL);
+    harness.expect_copy(&written(MODEL));
+    let mut other = brief();
+    other["product"]["name"] = "Coffee".into();
+    harness.copy(&[], &other);
+    harness.world().sent();
+    harness.world().slow_down();
+    harness
+}
+
+#[test]
+fn five_hundred_equal_briefs_reach_the_origin_once() {
+    let harness = ready();
+    harness.expect_copy(&written(MODEL));
+    let requests = (0..500).map(|index| if index % 2 == 0 { brief() } else { streaming() });
+    let answers = block_on(join_all(requests.map(|brief| harness.answered(asking("", &brief)))));
+    assert_eq!(asked(&harness), 1);
+    let collapsed =
+        |answered: &&Answered| answered.header("cache-status") == "adlib; fwd=uri-miss; collapsed";
+    assert_eq!(answers.iter().filter(collapsed).count(), 499);
+    assert_eq!(answers.iter().filter(|answered| answered.status == StatusCode::OK).count(), 500);
+    assert_eq!(events(&answers[499]).last(), Some(&Event::Done(written(MODEL))));
+}
+
+#[test]
+fn several_instances_over_one_store_reach_the_origin_once() {
+    let harness = ready();
+    harness.expect_copy(&written(MODEL));
+    let instances: Vec<Harness> = (0..10).map(|_| harness.beside()).collect();
+    let requests =
+        instances.iter().flat_map(|instance| (0..5).map(|_| instance.answered(asking("", &brief()))));
+    let answers = block_on(join_all(requests.collect::<Vec<_>>()));
+    assert_eq!(asked(&harness), 1);
+    assert!(answers.iter().all(|answered| answered.status == StatusCode::OK));
+}
+
+#[test]
+fn a_request_for_a_fresh_copy_goes_alone() {
+    let harness = ready();
+    for _ in 0..3 {
+        harness.expect_copy(&written(MODEL));
+    }
+    let requests =
+        ["", "no-cache", "no-store"].map(|directive| harness.answered(asking(directive, &brief())));
+    let answers = block_on(join_all(requests));
+    assert_eq!(asked(&harness), 3);
+    assert!(answers.iter().all(|answered| answered.status == StatusCode::OK));
+}
+
+#[test]
+fn the_leaders_failure_is_the_followers_too() {
+    let harness = ready();
+    let problem = Problem::new(Code::Overloaded, "the queue is full").to_json();
+    harness.world().expect_body(503, problem::CONTENT_TYPE, problem);
+    let answers = block_on(join_all((0..20).map(|_| harness.answered(asking("", &brief())))));
+    assert_eq!(asked(&harness), 1);
+    assert!(answers.iter().all(|answered| answered.json()["code"] == "overloaded"));
+}
+
+#[test]
+fn followers_of_a_leader_whose_client_left_go_on_without_it() {
+    let harness = ready();
+    let stream = Event::Done(written(MODEL)).encode();
+    harness.world().expect_body(200, "text/event-stream", stream);
+    harness.expect_copy(&written(MODEL));
+    let leaving = async {
+        let request = asking("", &streaming()).map(http_body_util::Full::new);
+        let response = harness.edge.answer(request, harness.now_ms).await;
+        harness.world().sleep(PAUSE_MAX).await;
+        drop(response);
+    };
+    let followers = join_all((0..20).map(|_| harness.answered(asking("", &brief()))));
+    let ((), answers) = block_on(join(leaving, followers));
+    assert_eq!(asked(&harness), 2);
+    assert!(answers.iter().all(|answered| answered.status == StatusCode::OK));
+}
+
+#[test]
+fn an_instance_that_ends_in_the_middle_holds_the_others_up_for_its_lease_at_most() {
+    let harness = ready();
+    let stream = Event::Done(written(MODEL)).encode();
+    harness.world().expect_body(200, "text/event-stream", stream);
+    harness.expect_copy(&written(MODEL));
+    let request = asking("", &streaming()).map(http_body_util::Full::new);
+    // The stream has begun, and nobody reads it to its end: the instance is gone with it.
+    let killed = block_on(harness.edge.answer(request, harness.now_ms));
+    let before = harness.world().slept();
+    let other = harness.beside();
+    let answered = block_on(other.answered(asking("", &brief())));
+    let waited = harness.world().slept().saturating_sub(before);
+    assert_eq!((answered.status, asked(&harness)), (StatusCode::OK, 2));
+    assert!(waited + PAUSE_MAX >= LEASE && waited <= LEASE + PROLONG + PAUSE_MAX, "{waited:?}");
+    drop(killed);
+}
+
+#[test]
+fn a_hit_visits_the_store_once() {
+    let harness = Harness::with(&[("rate_per_minute", "0")]);
+    harness.expect_model(MODEL);
+    harness.expect_copy(&written(MODEL));
+    harness.copy(&[], &brief());
+    let (reads, writes) = (harness.world().reads(), harness.world().writes());
+    for _ in 0..3 {
+        assert_eq!(harness.copy(&[], &brief()).header("cache-status"), "adlib; hit; ttl=6886");
+    }
+    assert_eq!((harness.world().reads() - reads, harness.world().writes() - writes), (3, 0));
+}
