@@ -182,3 +182,23 @@ fn the_program_says_when_it_is_ready_and_exits_cleanly_when_told() {
     };
     assert!(status.success(), "{status}");
 }
+
+#[tokio::test]
+async fn requests_of_an_instance_can_look_for_what_another_one_does() {
+    let harness = start(|config| config.limits.instances_max = 1).await;
+    let landing = harness.get("/land/1000");
+    let following = futures::future::join_all(["/follow/5"; 12].map(|path| harness.get(path)));
+    let (landed, followed) = futures::future::join(landing, following).await;
+    assert_eq!(landed.text, "landed");
+    assert!(followed.iter().all(|reply| reply.text == "followed"), "{followed:?}");
+}
+
+#[tokio::test]
+async fn a_guest_can_give_up_what_it_waits_for() {
+    let harness = start(|config| config.limits.instances_max = 1).await;
+    let begun = Instant::now();
+    let replies = futures::future::join_all(["/race/5/60000"; 8].map(|path| harness.get(path))).await;
+    assert!(replies.iter().all(|reply| reply.text == "the shorter one"), "{replies:?}");
+    assert!(begun.elapsed() < PATIENCE, "nothing waits for what was given up");
+    assert_eq!(harness.get("/count").await.text, "9", "the instance lives on");
+}

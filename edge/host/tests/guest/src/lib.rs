@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::channel::mpsc;
+use futures::future::{Either, select};
 use futures::{SinkExt as _, StreamExt as _};
 use http_body_util::{BodyExt as _, StreamBody};
 use spin_sdk::http::body::IncomingBodyExt as _;
@@ -17,6 +18,8 @@ use spin_sdk::{http_service, time::sleep, variables};
 thread_local! {
     /// Requests this instance has begun.
     static BEGUN: Cell<u32> = const { Cell::new(0) };
+    /// Whether a request of this instance has landed what others look for.
+    static LANDED: Cell<bool> = const { Cell::new(false) };
 }
 
 type Reply = anyhow::Result<http::Response<BoxBody>>;
@@ -56,6 +59,13 @@ async fn route(request: Request) -> Reply {
             sleep(Duration::from_millis(number()?)).await;
             text(200, "slept")
         }
+        "land" => {
+            sleep(Duration::from_millis(number()?)).await;
+            LANDED.set(true);
+            text(200, "landed")
+        }
+        "follow" => follow(Duration::from_millis(number()?)).await,
+        "race" => race(Duration::from_millis(number()?), Duration::from_millis(second.parse()?)).await,
         "stream" => stream(number()?, Duration::from_millis(second.parse()?)),
         "after" => after(Duration::from_millis(number()?)),
         "fetch" => fetch(&request).await?,
@@ -124,6 +134,27 @@ fn stream(pieces: u64, pause: Duration) -> http::Response<BoxBody> {
         }
     });
     http::Response::new(box_body(StreamBody::new(receiver)))
+}
+
+/// Looks again and again for what another request of the same instance lands.
+async fn follow(pause: Duration) -> http::Response<BoxBody> {
+    let mut looks = 0_u32;
+    while !LANDED.get() {
+        sleep(pause).await;
+        looks += 1;
+    }
+    text(200, if looks > 0 { "followed" } else { "too late to follow" })
+}
+
+/// Sleeps for the shorter time, again and again, and gives the longer one up each time.
+async fn race(short: Duration, long: Duration) -> http::Response<BoxBody> {
+    for _ in 0..20 {
+        let (short, long) = (std::pin::pin!(sleep(short)), std::pin::pin!(sleep(long)));
+        if let Either::Right(_) = select(short, long).await {
+            return text(200, "the longer one");
+        }
+    }
+    text(200, "the shorter one")
 }
 
 /// Goes on after the response and keeps a sign of it under the key `after`.
