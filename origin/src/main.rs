@@ -98,10 +98,11 @@ fn load_apart(
     let (failure, failed) = oneshot::channel();
     std::thread::Builder::new().name("load".into()).spawn(move || match load::load(&settings) {
         Ok(LoadedWriter { writer, engines }) => {
-            let took = started.elapsed();
-            metrics::note_ready(&writer.model().id, &writer.model().fingerprint, took);
-            tracing::info!(model = writer.model().id, start_to_ready_ms = took.as_millis() as u64, "ready");
+            let model = writer.model().clone();
             app.loaded(writer);
+            let took = started.elapsed();
+            metrics::note_ready(&model.id, &model.fingerprint, took);
+            tracing::info!(model = model.id, start_to_ready_ms = took.as_millis() as u64, "ready");
             if let Err(error) = engines.wait() {
                 _ = failure.send(anyhow::Error::new(error).context("the model cannot be run"));
             }

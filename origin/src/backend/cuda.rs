@@ -6,10 +6,12 @@
 //! Activations are f32 between operations. Before a product they are rounded to the 16-bit type that the tensor cores
 //! multiply; sums are f32, in an order that depends on the matrix alone.
 
+mod architecture;
 mod arguments;
 mod bucket;
 mod cache;
 mod cases;
+mod compilation;
 mod cubins;
 mod driver;
 mod gpu;

@@ -73,6 +73,8 @@ impl<L> Supervisor<L> {
             let engine = Engine::new(model, self.limits, &self.submissions, &self.shared);
             // The engine is dropped here, and with it all that was on the device.
             let Err(failure) = engine.run_until_closed() else { return Ok(()) };
+            let replica = self.replica;
+            tracing::error!(replica, error = %failure, "the device failed; what runs and waits there is ended");
             self.shared.stats.device_errors.add(1);
             if began.elapsed() >= self.restarts.steady {
                 restarts = 0;
@@ -99,13 +101,8 @@ impl<L> Supervisor<L> {
         while *restarts < self.restarts.in_row_max {
             let pause = self.restarts.pause_before(*restarts);
             *restarts += 1;
-            tracing::error!(
-                replica,
-                reason,
-                attempt = *restarts,
-                pause_ms = pause.as_millis() as u64,
-                "the device failed; its requests are ended, and the model will be loaded anew"
-            );
+            let pause_ms = pause.as_millis() as u64;
+            tracing::warn!(replica, attempt = *restarts, pause_ms, "the model is loaded anew after a pause");
             self.shared.set_condition(Condition::Restarting { reason: reason.clone() });
             if !self.turn_away_for(pause) {
                 return Ok(None);
@@ -114,12 +111,15 @@ impl<L> Supervisor<L> {
             match (self.reload)() {
                 Ok(model) => {
                     self.shared.stats.restarts.add(1);
+                    self.shared.set_condition(Condition::Serving);
                     let took_ms = began.elapsed().as_millis() as u64;
                     tracing::warn!(replica, took_ms, "the model is loaded anew; the engine serves again");
-                    self.shared.set_condition(Condition::Serving);
                     return Ok(Some(model));
                 }
-                Err(error) => reason = error.to_string(),
+                Err(error) => {
+                    tracing::error!(replica, %error, "the model could not be loaded anew");
+                    reason = error.to_string();
+                }
             }
         }
         tracing::error!(replica, reason, "the device went on failing; its engine is given up");

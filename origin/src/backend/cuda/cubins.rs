@@ -1,44 +1,24 @@
-//! The kernels' machine code: from the cache on disk, or compiled now.
+//! The kernels' machine code for a device: built into the binary, or compiled at start and kept on disk.
 
-use super::nvrtc::{Compiled, Nvrtc, NvrtcError, OPTIONS, SourceFile};
-use super::sources::{HEADERS, KERNELS};
-use sha2::{Digest, Sha256};
+use super::architecture::Architecture;
+use super::compilation::{self, Kernels};
+use super::nvrtc::NvrtcError;
 use std::collections::BTreeMap;
-use std::env;
-use std::fmt::Write;
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::time::Instant;
 
-/// The variable that names the compiler's library.
-const NVRTC: &str = "ADLIB_NVRTC";
-
-/// Names under which the system may have the library, the newest first.
-const LIBRARIES: [&str; 3] = ["libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"];
-
-/// The compiler: the one that a variable names, the one in the user's cache, or the system's.
-pub(crate) fn compiler() -> Result<Nvrtc, NvrtcError> {
-    if let Some(path) = env::var_os(NVRTC) {
-        return Nvrtc::open(Path::new(&path));
-    }
-    let cached = cache().map(|cache| cache.join("nvrtc").join(LIBRARIES[0])).filter(|path| path.exists());
-    let names = LIBRARIES.into_iter().map(PathBuf::from);
-    let mut outcome = Nvrtc::open(&cached.unwrap_or_else(|| LIBRARIES[0].into()));
-    for name in names {
-        outcome = outcome.or_else(|first| Nvrtc::open(&name).map_err(|_| first));
-    }
-    outcome
+/// Kernels for an architecture that the build script had a compiler for.
+struct BuiltIn {
+    architecture: &'static str,
+    /// The version of CUDA that they were compiled by.
+    compiler: (i32, i32),
+    /// Names what they were made from.
+    digest: &'static str,
+    images: &'static [&'static [u8]],
 }
 
-/// The kernels for one kind of device.
-pub(crate) struct Kernels {
-    /// Machine code of each file of kernels.
-    pub(crate) images: Vec<Vec<u8>>,
-    /// The version of CUDA that it was compiled by.
-    pub(crate) compiler: (i32, i32),
-}
+/// What the build script has built in: nothing where it had no compiler, or was not to use it.
+const BUILT_IN: &[BuiltIn] = include!(concat!(env!("OUT_DIR"), "/built_in.rs"));
 
 /// The kernels for devices of a compute capability; made once in a process, whoever asks.
 pub(crate) fn for_capability(capability: (i32, i32)) -> Result<Arc<Kernels>, NvrtcError> {
@@ -47,123 +27,52 @@ pub(crate) fn for_capability(capability: (i32, i32)) -> Result<Arc<Kernels>, Nvr
     if let Some(kernels) = made.get(&capability) {
         return Ok(Arc::clone(kernels));
     }
-    let nvrtc = compiler()?;
-    let images = all(&nvrtc, &architecture(capability))?;
-    let kernels = Arc::new(Kernels { images, compiler: nvrtc.version()? });
+    let began = Instant::now();
+    let (kernels, built_in) = match built_in(BUILT_IN, capability) {
+        Some(kernels) => (kernels, true),
+        None => (compiled(capability)?, false),
+    };
+    let took_ms = began.elapsed().as_millis() as u64;
+    tracing::info!(built_in, took_ms, "the kernels are at hand");
+    let kernels = Arc::new(kernels);
     made.insert(capability, Arc::clone(&kernels));
     Ok(kernels)
 }
 
-/// What the kernels are compiled for on a device of this compute capability.
-fn architecture((major, minor): (i32, i32)) -> String {
-    // Hopper's own instructions have an architecture of their own.
-    let suffix = if (major, minor) == (9, 0) { "a" } else { "" };
-    format!("sm_{major}{minor}{suffix}")
+/// Those of the built-in kernels that run on a device, if they are made from the sources that this binary has.
+fn built_in(all: &[BuiltIn], capability: (i32, i32)) -> Option<Kernels> {
+    let architecture = Architecture::to_run_on(capability)?.name();
+    let found = all.iter().find(|kernels| kernels.architecture == architecture)?;
+    if found.digest != compilation::digest(architecture) {
+        tracing::warn!(architecture, "the built-in kernels are made from other sources, and are not used");
+        return None;
+    }
+    let images = found.images.iter().map(|image| image.to_vec()).collect();
+    Some(Kernels { images, compiler: found.compiler, log: String::new(), unkept: None })
 }
 
-/// Machine code of every file of kernels for an architecture.
-fn all(nvrtc: &Nvrtc, architecture: &str) -> Result<Vec<Vec<u8>>, NvrtcError> {
-    let folder = cache().map(|cache| cache.join("kernels"));
-    let folder = folder.as_deref();
-    thread::scope(|scope| {
-        let loads = KERNELS.map(|file| scope.spawn(move || one(nvrtc, file, architecture, folder)));
-        loads.into_iter().map(|load| load.join().expect("a compilation does not panic")).collect()
-    })
+/// The kernels made for just these devices, now or at an earlier start.
+fn compiled((major, minor): (i32, i32)) -> Result<Kernels, NvrtcError> {
+    let exact = Architecture::SHIPPED.into_iter().find(|shipped| shipped.capability() == (major, minor));
+    let name = exact.map_or_else(|| format!("sm_{major}{minor}"), |exact| exact.name().to_owned());
+    let kernels = compilation::kernels(&compilation::compiler()?, &name)?;
+    tracing::debug!(architecture = name, log = kernels.log, "the compiler's report");
+    if let Some(error) = &kernels.unkept {
+        tracing::warn!(%error, "compiled kernels cannot be kept; the next start compiles again");
+    }
+    Ok(kernels)
 }
 
-/// Machine code of one file of kernels.
-fn one(
-    nvrtc: &Nvrtc,
-    file: SourceFile,
-    architecture: &str,
-    folder: Option<&Path>,
-) -> Result<Vec<u8>, NvrtcError> {
-    let path =
-        folder.map(|folder| Ok::<_, NvrtcError>(folder.join(key(nvrtc, file, architecture)?))).transpose()?;
-    if let Some(cubin) = path.as_ref().and_then(|path| fs::read(path).ok()) {
-        return Ok(cubin);
+#[test]
+fn built_in_kernels_are_taken_where_they_run_and_are_of_these_sources() {
+    let of = |architecture, digest| BuiltIn { architecture, compiler: (13, 0), digest, images: &[b"code"] };
+    let (old, new) = (compilation::digest("sm_80").leak(), compilation::digest("sm_90a").leak());
+    let all = [of("sm_80", old), of("sm_89", "of other sources"), of("sm_90a", new)];
+    for capability in [(8, 0), (8, 6), (9, 0)] {
+        let kernels = built_in(&all, capability).expect("they run there");
+        assert_eq!((kernels.images, kernels.compiler), (vec![b"code".to_vec()], (13, 0)));
     }
-    let Compiled { cubin, log } = nvrtc.compile(file, &HEADERS, architecture)?;
-    tracing::debug!(file = file.name, architecture, log, "compiled kernels");
-    if let Some(path) = path
-        && let Err(error) = store(&path, &cubin)
-    {
-        tracing::warn!(path = %path.display(), %error, "compiled kernels cannot be kept; the next start compiles again");
-    }
-    Ok(cubin)
-}
-
-/// The name under which a compilation is kept: all that it depends on.
-fn key(nvrtc: &Nvrtc, file: SourceFile, architecture: &str) -> Result<String, NvrtcError> {
-    let (major, minor) = nvrtc.version()?;
-    let mut digest = Sha256::new_with_prefix(format!("{architecture} {major}.{minor}"));
-    for text in OPTIONS.map(|option| option.to_string_lossy()) {
-        digest.update(text.as_bytes());
-        digest.update([0]);
-    }
-    for source in HEADERS.iter().chain([&file]) {
-        digest.update((source.text.len() as u64).to_le_bytes());
-        digest.update(source.text);
-    }
-    let name = file.name.trim_end_matches(".cu");
-    let mut key = format!("{name}-{architecture}-");
-    for byte in &digest.finalize()[..16] {
-        write!(key, "{byte:02x}").expect("text can grow");
-    }
-    Ok(key + ".cubin")
-}
-
-/// Writes a file that is there whole or not at all.
-fn store(path: &Path, cubin: &[u8]) -> std::io::Result<()> {
-    let partial = path.with_extension(format!("{}.partial", process::id()));
-    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    fs::write(&partial, cubin)?;
-    fs::rename(&partial, path)
-}
-
-/// The user's cache, as the XDG base directory specification draws it.
-fn cache() -> Option<PathBuf> {
-    let given = env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let cache = given.or_else(|| Some(PathBuf::from(env::var_os("HOME")?).join(".cache")))?;
-    Some(cache.join("adlib"))
-}
-
-// The compiler that the tests fetch is that of one system.
-#[cfg(all(test, target_os = "linux", target_arch = "x86_64"))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_hopper_has_instructions_of_its_own() {
-        assert_eq!(
-            [(8, 0), (8, 9), (9, 0), (10, 0)].map(architecture),
-            ["sm_80", "sm_89", "sm_90a", "sm_100"]
-        );
-    }
-
-    #[test]
-    fn a_compilation_is_kept_until_something_it_depends_on_changes() {
-        let nvrtc = compiler().unwrap_or_else(|error| panic!("{error}; `cargo dev test` fetches it"));
-        let folder = tempfile::tempdir().expect("a folder");
-        let files = || fs::read_dir(folder.path()).expect("the folder").count();
-        let small = SourceFile { name: "small.cu", text: "extern \"C\" __global__ void f() {}" };
-        let first = one(&nvrtc, small, "sm_80", Some(folder.path())).expect("a cubin");
-        assert!(first.starts_with(b"\x7fELF"));
-        // What is read is what was kept: a mark in the file comes back.
-        let path = folder.path().join(key(&nvrtc, small, "sm_80").expect("a key"));
-        fs::write(&path, b"kept").expect("the file");
-        assert_eq!(one(&nvrtc, small, "sm_80", Some(folder.path())).expect("the file"), b"kept");
-        let changed = SourceFile { text: "extern \"C\" __global__ void g() {}", ..small };
-        assert!(one(&nvrtc, changed, "sm_80", Some(folder.path())).expect("a cubin").starts_with(b"\x7fELF"));
-        one(&nvrtc, small, "sm_89", Some(folder.path())).expect("a cubin");
-        assert_eq!(files(), 3, "nothing but the three compilations");
-    }
-
-    #[test]
-    fn a_folder_that_cannot_be_written_is_no_obstacle() {
-        let nvrtc = compiler().unwrap_or_else(|error| panic!("{error}; `cargo dev test` fetches it"));
-        let file = tempfile::NamedTempFile::new().expect("a file");
-        let small = SourceFile { name: "small.cu", text: "extern \"C\" __global__ void f() {}" };
-        assert!(one(&nvrtc, small, "sm_80", Some(&file.path().join("below"))).is_ok());
+    for capability in [(8, 9), (10, 0)] {
+        assert!(built_in(&all, capability).is_none(), "{capability:?}");
     }
 }

@@ -75,8 +75,11 @@ impl Gpu {
         }
         let memory_bytes = context.total_mem().map_err(failed("tell its memory"))? as u64;
         let stream = context.new_stream().map_err(failed("make a stream"))?;
-        let kernels = cubins::for_capability(capability)
-            .map_err(|error| GpuAbsence::Kernels { name: name.clone(), reason: error.to_string() })?;
+        let kernels = cubins::for_capability(capability).map_err(|error| GpuAbsence::Kernels {
+            name: name.clone(),
+            capability,
+            reason: error.to_string(),
+        })?;
         let load = |cubin: &Vec<u8>| {
             // SAFETY: the image is a whole cubin in memory; the driver copies it. The context is bound by its creation.
             unsafe { result::module::load_data(cubin.as_ptr().cast()) }.map(Module)

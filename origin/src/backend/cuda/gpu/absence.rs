@@ -30,11 +30,16 @@ pub enum GpuAbsence {
         /// What is needed.
         needed: (i32, i32),
     },
-    /// Kernels that cannot be compiled.
-    #[error("the kernels cannot be compiled for {name}: {reason}")]
+    /// Kernels that are neither built in nor can be compiled.
+    #[error(
+        "no kernels are built in for {name} (compute capability {}.{}), and they cannot be compiled: {reason}",
+        .capability.0, .capability.1
+    )]
     Kernels {
         /// The device.
         name: String,
+        /// What it can do.
+        capability: (i32, i32),
         /// The reason.
         reason: String,
     },

@@ -1,13 +1,11 @@
 //! The gate of the device's compiler: every kernel becomes machine code for every architecture that the project ships,
 //! spills nothing, and keeps within its budget of registers and shared memory.
 
-use crate::backend::cuda::cubins;
+use crate::backend::cuda::architecture::Architecture;
+use crate::backend::cuda::compilation;
 use crate::backend::cuda::nvrtc::Nvrtc;
 use crate::backend::cuda::sources::{HEADERS, KERNELS};
 use std::thread;
-
-/// A100, L4 and the cards of the Ada generation, H100 with its own instructions.
-const ARCHITECTURES: [&str; 3] = ["sm_80", "sm_89", "sm_90a"];
 
 /// What kernels whose names begin so may take, the first match counting.
 struct Budget {
@@ -93,7 +91,7 @@ fn faults(usage: &Usage) -> Vec<String> {
 }
 
 fn compiler() -> Nvrtc {
-    cubins::compiler().unwrap_or_else(|error| panic!("{error}; `cargo dev test` fetches it"))
+    compilation::compiler().unwrap_or_else(|error| panic!("{error}; `cargo dev test` fetches it"))
 }
 
 #[test]
@@ -111,7 +109,10 @@ fn every_file_of_kernels_is_compiled() {
 fn every_kernel_compiles_within_its_budget() {
     let nvrtc = compiler();
     assert!(nvrtc.version().expect("a version") >= (12, 0));
-    let work: Vec<_> = KERNELS.iter().flat_map(|file| ARCHITECTURES.map(|target| (*file, target))).collect();
+    let work: Vec<_> = KERNELS
+        .iter()
+        .flat_map(|file| Architecture::SHIPPED.map(|architecture| (*file, architecture.name())))
+        .collect();
     let nvrtc = &nvrtc;
     let check = |(file, target)| {
         let compiled =
