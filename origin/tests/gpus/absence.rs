@@ -43,9 +43,9 @@ fn a_driver_that_does_not_know_the_kernels_is_to_be_updated() {
 fn a_device_of_a_generation_without_kernels_is_told_from_one_that_is_too_old() {
     let driver = FakeDriver::whole();
     let of = |capability| Start::new(&driver, "cuda").variable("FAKE_CAPABILITIES", capability);
-    assert_refused(of("75"), "Fake GPU 0 has compute capability 7.5; 8.0 is needed");
+    assert_refused(of("75"), "Fake GPU as cuda:0 has compute capability 7.5; 8.0 is needed");
     let new = of("100").variable("ADLIB_NVRTC", "/no/such/compiler.so");
-    let words = "no kernels are built in for Fake GPU 0 (compute capability 10.0), and they cannot be compiled: \
+    let words = "no kernels are built in for Fake GPU as cuda:0 (compute capability 10.0), and they cannot be compiled: \
         cannot load the CUDA compiler /no/such/compiler.so";
     assert_refused(new, words);
 }
@@ -56,5 +56,8 @@ fn devices_that_are_not_there_or_not_alike_are_refused() {
     let on = |device, capabilities| Start::new(&driver, device).variable("FAKE_CAPABILITIES", capabilities);
     assert_refused(on("cuda:0,2", "80 80"), "the CUDA driver finds no device 2 among 2");
     assert_refused(on("cuda", ""), "the CUDA driver finds no device 0 among 0");
-    assert_refused(on("cuda:0,1", "80 90"), "Fake GPU 0 and Fake GPU 1 differ in compute capability");
+    assert_refused(
+        on("cuda:0,1", "80 90"),
+        "Fake GPU as cuda:0 and Fake GPU as cuda:1 differ in compute capability",
+    );
 }

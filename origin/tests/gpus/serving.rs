@@ -8,7 +8,7 @@ fn used(device: &str, capabilities: &str) -> Vec<usize> {
     let driver = FakeDriver::whole();
     let origin = Start::new(&driver, device).variable("FAKE_CAPABILITIES", capabilities).ready();
     (0..4)
-        .filter(|number| origin.said.contains(&format!("\"backend\":\"cuda (Fake GPU {number})\"")))
+        .filter(|number| origin.said.contains(&format!("\"backend\":\"cuda (Fake GPU as cuda:{number})\"")))
         .collect()
 }
 
@@ -51,7 +51,10 @@ fn an_only_device_that_fails_leaves_the_service_not_ready_until_it_is_back() {
     origin.lose(0);
     assert_eq!(origin.write().0, 503);
     let (status, reasons) = origin.get("/readyz");
-    assert!(status == 503 && reasons.contains("engine 0 is being started anew: Fake GPU 0: "), "{reasons}");
+    assert!(
+        status == 503 && reasons.contains("engine 0 is being started anew: Fake GPU as cuda:0: "),
+        "{reasons}"
+    );
     origin.repair();
     origin.line_with("the engine serves again");
     assert_eq!(origin.get("/readyz").0, 200);

@@ -69,6 +69,8 @@ impl Gpu {
         // SAFETY: there is one stream, so no memory is used by two streams that events would have to order.
         unsafe { context.disable_event_tracking() };
         let name = context.name().map_err(failed("name the device"))?;
+        // Devices of one machine mostly have the same name.
+        let name = format!("{name} as cuda:{ordinal}");
         let capability = context.compute_capability().map_err(failed("say what the device can do"))?;
         if capability < CAPABILITY_MIN {
             return Err(GpuAbsence::Capability { name, found: capability, needed: CAPABILITY_MIN });
