@@ -1,6 +1,6 @@
 //! Adlib's origin: the language model service.
 //!
-//! One-way stack: `main → server → api → copy → engine → model → backend`. Leaves: configuration types,
+//! One-way stack: `main → {server, selftest} → api → copy → engine → model → backend`. Leaves: configuration types,
 //! telemetry, tokenizer.
 
 pub mod api;
@@ -8,6 +8,7 @@ pub mod backend;
 pub mod copy;
 pub mod engine;
 pub mod model;
+pub mod selftest;
 pub mod server;
 pub mod settings;
 pub mod telemetry;

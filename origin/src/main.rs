@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use adlib_origin::api::app::App;
 use adlib_origin::copy::Copywriter;
 use adlib_origin::copy::load::{self, LoadedWriter};
+use adlib_origin::selftest;
 use adlib_origin::server::signals::Signals;
 use adlib_origin::server::{Drained, Server};
 use adlib_origin::settings::Settings;
-use adlib_origin::settings::flags::Cli;
+use adlib_origin::settings::flags::{Cli, Flags, Verb};
 use adlib_origin::settings::raw::Raw;
 use adlib_origin::telemetry::{self, metrics};
 use anyhow::Context;
@@ -27,17 +28,35 @@ const METRICS_UPKEEP: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    let flags = Cli::parse().into_flags();
+    match Cli::parse().into_verb() {
+        Verb::Serve(flags) => serve(&flags, started),
+        Verb::Selftest(flags) => finish(selftest::run(&flags)),
+    }
+}
+
+/// A verb's end: whether all is well, or why nothing could be found out.
+fn finish<E: std::error::Error>(outcome: Result<bool, E>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("origin: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(flags: &Flags, started: Instant) -> ExitCode {
     let environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
-    let settings = match Raw::given(&flags, environment).and_then(Settings::read) {
+    let settings = match Raw::given(flags, environment).and_then(Settings::read) {
         Ok(settings) => settings,
         Err(error) => {
             eprintln!("origin: {error}");
             return ExitCode::from(EXIT_CONFIGURATION);
         }
     };
-    match serve(settings, started) {
+    match serve_with(settings, started) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("origin: {error:#}");
@@ -46,7 +65,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(settings: Settings, started: Instant) -> anyhow::Result<()> {
+fn serve_with(settings: Settings, started: Instant) -> anyhow::Result<()> {
     telemetry::init(&settings.logs)?;
     let metrics = metrics::install()?;
     let runtime =

@@ -14,6 +14,7 @@ pub mod mapped_file;
 pub mod quantize;
 pub mod random;
 pub mod safetensors_file;
+pub mod shape;
 pub mod slot;
 pub mod stored_tensor;
 pub mod tensors;

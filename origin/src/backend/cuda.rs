@@ -36,7 +36,8 @@ pub(crate) use gpu::Gpu;
 pub use gpu::GpuAbsence;
 #[cfg(test)]
 pub(crate) use simulator::{Checks, KernelMutation, Simulator};
-pub use trial::{Trial, try_kernels};
+pub use trial::Trial;
+pub(crate) use trial::trials;
 
 use super::batch::Batch;
 use super::sampling::Sampled;
@@ -148,7 +149,6 @@ impl<D: Driver> Cuda<D> {
     }
 
     /// The same, which launches every step kernel by kernel and pads none: what steps with graphs are compared with.
-    #[cfg(test)]
     pub(crate) fn without_graphs(mut self) -> Self {
         self.graphs = None;
         self

@@ -42,3 +42,12 @@ fn numbers(text: &str) -> Option<Vec<usize>> {
     let is_fine = numbers.len() <= GPUS_MAX && !(0..numbers.len()).any(is_repeated);
     is_fine.then_some(numbers)
 }
+
+/// The number of a single GPU, where a setting names one; the first where it only says `cuda`.
+pub fn one_gpu(text: &str) -> Result<usize, String> {
+    match text.parse()? {
+        Device::Cuda(None) => Ok(0),
+        Device::Cuda(Some(numbers)) if numbers.len() == 1 => Ok(numbers[0]),
+        _ => Err(format!("'{text}' is not one GPU; cuda and cuda:N are")),
+    }
+}

@@ -1,9 +1,12 @@
 //! The command line. Flags are kept as the text that was given, so that a file, the environment and a flag are
 //! validated by the same rules and refused with the same words.
 
+pub mod selftest;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use selftest::SelftestFlags;
 use serde::Serialize;
 
 /// Adlib's origin: serves a language model that writes marketing copy.
@@ -23,6 +26,8 @@ pub struct Cli {
 pub enum Verb {
     /// Load the model and serve it over HTTP.
     Serve(Box<Flags>),
+    /// Try every kernel and whole models on a GPU, beside the CPU; exit with 0 if all is well.
+    Selftest(SelftestFlags),
 }
 
 /// Settings as flags. Each can be given in a TOML file too (`context_max = 2048`) and in the environment
@@ -128,11 +133,8 @@ pub struct Flags {
 
 // A secret must not reach a log through `{:?}`, so `Flags` is only ever serialised into `Raw`.
 impl Cli {
-    /// The settings that were given, whatever the verb.
-    pub fn into_flags(self) -> Flags {
-        match self.verb {
-            Some(Verb::Serve(flags)) => *flags,
-            None => self.flags,
-        }
+    /// What to do.
+    pub fn into_verb(self) -> Verb {
+        self.verb.unwrap_or(Verb::Serve(Box::new(self.flags)))
     }
 }

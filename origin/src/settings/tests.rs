@@ -4,7 +4,7 @@ use adlib_shared::signature::Secret;
 use clap::Parser;
 
 use super::device::{Device, GPUS_MAX};
-use super::flags::Cli;
+use super::flags::{Cli, Verb};
 use super::model_source::{DEFAULT_MODEL, ModelSource};
 use super::raw::{Environment, NAMES, Raw};
 use super::secret::HopSecrets;
@@ -41,8 +41,8 @@ impl Given {
     fn read(&self, flags: &[&str]) -> Result<Settings, String> {
         let cli = Cli::try_parse_from(std::iter::once(&"origin").chain(flags))
             .map_err(|error| error.to_string())?;
-        let raw =
-            Raw::given(&cli.into_flags(), self.environment.clone()).map_err(|error| error.to_string())?;
+        let Verb::Serve(flags) = cli.into_verb() else { panic!("these flags are another verb's") };
+        let raw = Raw::given(&flags, self.environment.clone()).map_err(|error| error.to_string())?;
         Settings::read(raw).map_err(|error| error.to_string())
     }
 
@@ -225,5 +225,21 @@ fn every_setting_has_a_flag_of_its_name() {
     for name in NAMES {
         let flag = name.replace('_', "-");
         assert!(command.get_arguments().any(|argument| argument.get_long() == Some(&flag)), "no --{flag}");
+    }
+}
+
+#[test]
+fn a_selftest_takes_one_gpu() {
+    let parse = |device| match Cli::try_parse_from(["origin", "selftest", "--device", device]) {
+        Ok(cli) => match cli.into_verb() {
+            Verb::Selftest(flags) => Ok(flags.device),
+            Verb::Serve(_) => panic!("another verb"),
+        },
+        Err(error) => Err(error.to_string()),
+    };
+    assert_eq!([parse("cuda").unwrap(), parse("cuda:3").unwrap()], [0, 3]);
+    for wrong in ["auto", "cpu", "cuda:0,1", "cuda:"] {
+        let refused = parse(wrong).unwrap_err();
+        assert!(refused.contains(&format!("'{wrong}' is")), "{refused}");
     }
 }

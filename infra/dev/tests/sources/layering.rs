@@ -84,7 +84,7 @@ const ABSENCES: [Absence; 8] = [
 /// Model and tokenizer are neighbours because both are read from the same files.
 const STACK: [&[&str]; 8] = [
     &["main"],
-    &["server"],
+    &["server", "selftest"],
     &["api"],
     &["copy"],
     &["jobs", "cache"],

@@ -19,6 +19,16 @@ pub enum WeightFormat {
 impl WeightFormat {
     /// Every format.
     pub const ALL: [Self; 4] = [Self::F16, Self::Bf16, Self::Int8, Self::Int4];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::Int8 => "Int8",
+            Self::Int4 => "Int4",
+        }
+    }
 }
 
 impl Matrix {

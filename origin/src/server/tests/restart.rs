@@ -14,7 +14,7 @@ use crate::engine::Restarts;
 use crate::model::checkpoint::Checkpoint;
 use crate::model::tiny;
 use crate::settings::Settings;
-use crate::settings::flags::Cli;
+use crate::settings::flags::{Cli, Verb};
 use crate::settings::raw::{Environment, Raw};
 
 const RESTARTS: Restarts =
@@ -26,7 +26,10 @@ async fn on_failing(faults: &Faults) -> (Running<Copywriter>, Sender<()>) {
     let path = folder.path().join("tiny.gguf");
     tiny::write(&path, 1).unwrap();
     let flags = ["origin", "--model", path.to_str().unwrap(), "--no-adapter", "--kv-tokens", "16384"];
-    let raw = Raw::given(&Cli::try_parse_from(flags).unwrap().into_flags(), Environment::new()).unwrap();
+    let Verb::Serve(flags) = Cli::try_parse_from(flags).unwrap().into_verb() else {
+        panic!("no verb is given")
+    };
+    let raw = Raw::given(&flags, Environment::new()).unwrap();
     let settings = Settings::read(raw).unwrap();
     let checkpoint = Checkpoint::open::<&str>(&path, &[]).unwrap();
     let (reopen, told): (_, Receiver<()>) = channel();
