@@ -1,13 +1,15 @@
 //! Builds the runner with the machine's C++ compiler, once for each state of its sources.
 
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, Once, PoisonError};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 /// Of kernels and simulator alike. Contraction is off as it is on the device.
 const FLAGS: [&str; 8] = [
@@ -21,6 +23,9 @@ const FLAGS: [&str; 8] = [
     "-Wno-unknown-pragmas",
     "-c",
 ];
+
+/// Builds of a kind that are kept, the newest: the checks of a few states of the sources, and those with faults.
+const BUILDS_KEPT: usize = 16;
 
 /// What a build looks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,7 @@ struct Source {
 pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
     // One build at a time: the others find what they share.
     static BUILDING: Mutex<()> = Mutex::new(());
+    static PRUNED: Once = Once::new();
     let _building = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
     let folder = target_folder().join("kernel-simulator");
@@ -83,15 +89,7 @@ pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
             folder.join(format!("{name}-{}.o", shortened(&digest.finalize())))
         })
         .collect();
-    let missing: Vec<_> = sources.iter().zip(&objects).filter(|(_, object)| !object.exists()).collect();
-    // Two at a time, since other tests run beside these.
-    for pair in missing.chunks(2) {
-        thread::scope(|scope| {
-            for (source, object) in pair {
-                scope.spawn(|| compile(source, object, &kernels));
-            }
-        });
-    }
+    compile_missing(&sources, &objects, &kernels);
     let names = objects
         .iter()
         .fold(Sha256::new(), |digest, object| digest.chain_update(object.as_os_str().as_encoded_bytes()));
@@ -99,7 +97,52 @@ pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
     if !runner.exists() {
         build(Command::new(compiler()).args(checks.sanitizers()).args(&objects), &runner);
     }
+    objects.iter().chain([&runner]).for_each(|file| note_use(file));
+    PRUNED.call_once(|| prune(&folder, BUILDS_KEPT));
     runner
+}
+
+/// Compiles the objects that are not there: two at a time, since other tests run beside these, and the longest source first,
+/// so that none of them is waited for alone.
+fn compile_missing(sources: &[Source], objects: &[PathBuf], kernels: &Path) {
+    let mut missing: Vec<_> = sources.iter().zip(objects).filter(|(_, object)| !object.exists()).collect();
+    missing.sort_by_key(|(source, _)| source.text.len());
+    let missing = Mutex::new(missing);
+    let next = || missing.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((source, object)) = next() {
+                    compile(source, object, kernels);
+                }
+            });
+        }
+    });
+}
+
+/// Makes a file the newest of its kind.
+fn note_use(file: &Path) {
+    // Another process may have pruned it, or the system not allow it: the file is built again then.
+    _ = fs::File::open(file).and_then(|file| file.set_modified(SystemTime::now()));
+}
+
+/// Removes what earlier states of the sources left: of the files that differ in their digest alone the newest stay, so many.
+fn prune(folder: &Path, kept: usize) {
+    let mut kinds: BTreeMap<String, Vec<(SystemTime, PathBuf)>> = BTreeMap::new();
+    for entry in fs::read_dir(folder).expect("the simulator's folder").flatten() {
+        let (name, used) = (entry.file_name(), entry.metadata().and_then(|about| about.modified()));
+        let name = name.to_string_lossy();
+        if let (Some((kind, digest)), Ok(used)) = (name.rsplit_once('-'), used) {
+            let kind = format!("{kind} {}", digest.split_once('.').map_or("", |(_, ending)| ending));
+            kinds.entry(kind).or_default().push((used, entry.path()));
+        }
+    }
+    for files in kinds.values_mut() {
+        files.sort();
+        let stale = files.len().saturating_sub(kept);
+        // Another process may have been quicker.
+        files[..stale].iter().for_each(|(_, path)| _ = fs::remove_file(path));
+    }
 }
 
 /// The kernels, with the checks and the fault, and the simulator, which no sanitizer shall see.
@@ -172,4 +215,25 @@ fn shortened(digest: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("text can grow");
         text
     })
+}
+
+#[test]
+fn the_newest_builds_stay() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, age_s: u64| {
+        let file = fs::File::create(folder.path().join(name)).expect("a file");
+        file.set_modified(SystemTime::now() - Duration::from_secs(age_s)).expect("a time");
+    };
+    for (name, age_s) in
+        [("a-1.o", 3), ("a-2.o", 1), ("a-3.o", 2), ("a-1.copy", 9), ("a-b-4", 9), ("a-b-5", 8)]
+    {
+        file(name, age_s);
+    }
+    note_use(&folder.path().join("a-1.o"));
+    prune(folder.path(), 2);
+    let left = |name| folder.path().join(name).exists();
+    assert_eq!(["a-1.o", "a-2.o", "a-3.o"].map(left), [true, true, false]);
+    assert_eq!(["a-1.copy", "a-b-4", "a-b-5"].map(left), [true; 3]);
+    prune(folder.path(), 1);
+    assert_eq!(["a-1.o", "a-2.o", "a-1.copy", "a-b-4", "a-b-5"].map(left), [true, false, true, false, true]);
 }
