@@ -42,7 +42,9 @@ pub trait Backend: Send {
     /// Room for the keys and values that the coming steps attend to.
     fn cache(&mut self, shape: CacheShape) -> Result<Self::Cache, BackendError>;
 
-    /// Runs the operations of one step over `batch`, or begins to: a device may go on when this returns. The sequence of
+    /// Whether steps go on by themselves when [`Backend::step`] has returned.
+    fn is_asynchronous(&self) -> bool;
+    /// Runs the operations of one step over `batch`, or begins to. The sequence of
     /// operations is the same for every step of a model, so a device may record it, asking for it once more, and replay
     /// it. After an operation that fails the others do nothing; its error comes back from here.
     fn step(&mut self, batch: &Batch<'_>, operations: impl FnMut(&mut Self)) -> Result<(), BackendError>;

@@ -1,7 +1,8 @@
 //! The engine: continuous batching of guided generation over one model on one device.
 //!
 //! One thread owns the model. [`Handle`]s submit requests through a bounded queue; [`Engine::step`] is three verbs:
-//! schedule, run, deliver. The engine knows no HTTP and no text: tokens go in and guides see tokens come out.
+//! schedule, run, deliver. While a device runs a step by itself, guides choose among the branches that were done before it:
+//! their variants wait a step for that and nobody else does. The engine knows no HTTP and no text: tokens go in and guides see tokens come out.
 
 pub mod blocks;
 pub mod fleet;
@@ -44,6 +45,8 @@ pub struct Engine<'a, B: Backend> {
     scheduler: Scheduler,
     requests: BTreeMap<u64, LiveRequest>,
     next_request: u64,
+    /// Variants that may be done with a stretch, as (request, variant).
+    undecided: Vec<(u64, usize)>,
     submissions: &'a Receiver<Submission>,
     shared: &'a Shared,
 }
@@ -56,8 +59,15 @@ impl<'a, B: Backend> Engine<'a, B> {
         shared: &'a Shared,
     ) -> Self {
         let scheduler = Scheduler::new(limits, shared.prefixes.clone());
-        let engine =
-            Self { model, scheduler, requests: BTreeMap::new(), next_request: 0, submissions, shared };
+        let engine = Self {
+            model,
+            scheduler,
+            requests: BTreeMap::new(),
+            next_request: 0,
+            undecided: Vec::new(),
+            submissions,
+            shared,
+        };
         engine.gauge();
         engine
     }
@@ -94,8 +104,15 @@ impl<'a, B: Backend> Engine<'a, B> {
     fn step(&mut self) -> Result<(), StepError> {
         let started = Instant::now();
         let plan = self.schedule();
-        let sampled = self.run(&plan)?;
+        self.begin(&plan)?;
+        // What is left of the step before changes nothing that this one computes.
+        self.decide();
+        let sampled = self.model.end_step()?;
         self.deliver(&plan, sampled)?;
+        // Where nothing would be computed meanwhile there is nothing to wait for.
+        if !self.model.is_asynchronous() || self.scheduler.running.is_empty() {
+            self.decide();
+        }
         self.count(&plan, started);
         Ok(())
     }
@@ -172,8 +189,8 @@ impl<'a, B: Backend> Engine<'a, B> {
         plan
     }
 
-    /// Computes the planned tokens and samples behind every sequence that they complete, in the plan's order.
-    fn run(&mut self, plan: &[Chunk]) -> Result<Vec<Sampled>, StepError> {
+    /// Begins to compute the planned tokens and to sample behind every sequence that they complete, in the plan's order.
+    fn begin(&mut self, plan: &[Chunk]) -> Result<(), StepError> {
         let mut tokens = Vec::new();
         let mut spans = Vec::with_capacity(plan.len());
         let mut samples = Vec::new();
@@ -198,7 +215,7 @@ impl<'a, B: Backend> Engine<'a, B> {
             }
         }
         self.shared.stats.sampled_tokens.add(samples.len() as u64);
-        self.model.step(&Batch { tokens: &tokens, sequences: &spans, samples: &samples })
+        self.model.begin_step(&Batch { tokens: &tokens, sequences: &spans, samples: &samples })
     }
 
     /// Hands the sampled tokens to the guides and forks, parks, continues or ends the sequences accordingly.
@@ -245,10 +262,15 @@ impl<'a, B: Backend> Engine<'a, B> {
         }
         let mut variants: Vec<usize> = places.into_iter().map(|(variant, _)| variant).collect();
         variants.dedup();
-        for variant in variants {
+        self.undecided.extend(variants.into_iter().map(|variant| (id, variant)));
+        Ok(())
+    }
+
+    /// Lets the guides choose whose last branch is done.
+    fn decide(&mut self) {
+        for (id, variant) in std::mem::take(&mut self.undecided) {
             self.select_if_done(id, variant);
         }
-        Ok(())
     }
 
     fn fork(&mut self, parent: &Sequence, place: Place) -> Result<Sequence, StepError> {
@@ -273,7 +295,8 @@ impl<'a, B: Backend> Engine<'a, B> {
 
     /// When the variant's last branch is done: the next stretch, or the variant's end.
     fn select_if_done(&mut self, id: u64, variant: usize) {
-        let live = self.requests.get_mut(&id).expect("only live requests are scheduled");
+        // A request may have ended meanwhile.
+        let Some(live) = self.requests.get_mut(&id) else { return };
         let Some(selection) = live.select(variant) else { return };
         let reason = match selection {
             Selection::Continue { branch, keep, forced } => {

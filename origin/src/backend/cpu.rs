@@ -239,6 +239,10 @@ impl Backend for Cpu {
         String::from("cpu")
     }
 
+    fn is_asynchronous(&self) -> bool {
+        false
+    }
+
     fn matrix(&self, matrix: Matrix) -> Result<PackedMatrix, BackendError> {
         super::check_matrix(&matrix)?;
         PackedMatrix::pack(&matrix, &self.arena)

@@ -229,6 +229,10 @@ impl<D: Driver> Backend for Cuda<D> {
         self.driver.arithmetic()
     }
 
+    fn is_asynchronous(&self) -> bool {
+        true
+    }
+
     fn matrix(&self, matrix: Matrix) -> Result<DeviceMatrix<D>, BackendError> {
         super::check_matrix(&matrix)?;
         Ok(DeviceMatrix::new(&self.driver, &matrix)?)

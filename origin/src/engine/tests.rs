@@ -1,5 +1,6 @@
 //! The engine over a small random model on the CPU.
 
+mod device;
 mod fleet;
 mod restart;
 
@@ -26,20 +27,20 @@ fn start(limits: EngineLimits) -> (Handle, EngineThread) {
     Handle::start(0, model(), limits, Restarts::default(), reload).expect("a thread")
 }
 
-fn model(cpu: Cpu, limits: EngineLimits) -> Llama<Cpu> {
+fn model<B: Backend>(backend: B, limits: EngineLimits) -> Llama<B> {
     let config = ModelConfig {
         layers: 2,
         dim: 64,
         heads: 4,
         kv_heads: 2,
-        head_dim: 16,
+        head_dim: 32,
         hidden: 96,
         vocab: 200,
         context_max: 256,
         norm_epsilon: 1e-5,
         rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
     };
-    Llama::from_random(cpu, config, 7, WeightFormat::Int8, limits.model()).expect("a small model fits")
+    Llama::from_random(backend, config, 7, WeightFormat::Int8, limits.model()).expect("a small model fits")
 }
 
 /// Samples stretches of a fixed length, keeps the likeliest branch of each, and notes what was chosen.

@@ -192,6 +192,11 @@ impl<B: Backend> Llama<B> {
         Ok(())
     }
 
+    /// Whether a step that was begun goes on by itself.
+    pub fn is_asynchronous(&self) -> bool {
+        self.backend.is_asynchronous()
+    }
+
     /// Waits until the step that was begun is over; a token for each of its sample rows.
     pub fn end_step(&mut self) -> Result<Vec<Sampled>, StepError> {
         Ok(self.backend.collect()?)
