@@ -141,6 +141,15 @@ impl StepLimits {
     }
 }
 
+/// A device's memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeviceMemory {
+    /// All bytes.
+    pub total: u64,
+    /// Bytes that nobody has.
+    pub free: u64,
+}
+
 /// The shape of a KV cache and of the attention over it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CacheShape {

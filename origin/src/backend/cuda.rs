@@ -41,7 +41,7 @@ pub(crate) use trial::trials;
 
 use super::batch::Batch;
 use super::sampling::Sampled;
-use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm, StepLimits};
+use super::{AttentionInput, Backend, BackendError, CacheShape, DeviceMemory, GatedInput, Norm, StepLimits};
 use crate::model::config::ModelConfig;
 use crate::model::tensors::Matrix;
 use bucket::Bucket;
@@ -118,9 +118,9 @@ impl Cuda<Gpu> {
         self.driver.ordinal()
     }
 
-    /// Bytes of the GPU's memory.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.driver.memory_bytes()
+    /// The GPU's memory before anything was allocated.
+    pub(crate) fn memory(&self) -> DeviceMemory {
+        self.driver.memory()
     }
 }
 

@@ -1,5 +1,6 @@
 //! From settings to a copywriter that is ready: opens the model, sizes the KV cache, starts an engine on each device.
 
+mod demand;
 mod devices;
 
 use std::path::PathBuf;
@@ -12,19 +13,23 @@ use super::card::TEMPLATE_REVISION;
 use super::prompt::PromptStyle;
 use super::vocabulary::Vocabulary;
 use super::{BRANCHES_MAX, Copywriter};
-use crate::backend::Backend;
 use crate::backend::batch::BLOCK_TOKENS;
 use crate::backend::cuda::GpuAbsence;
+use crate::backend::{Backend, DeviceMemory};
 use crate::engine::fleet::{Fleet, FleetThreads};
 use crate::engine::limits::EngineLimits;
 use crate::engine::{EngineThread, Handle, Restarts};
 use crate::model::checkpoint::Checkpoint;
 use crate::model::config::ModelConfig;
 use crate::model::hub::{self, HubError};
-use crate::model::llama::{KV_BLOCKS_MAX, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX};
+use crate::model::llama::{
+    KV_BLOCKS_MAX, Llama, ModelError, ModelTensors, STEP_TOKENS_MAX, activation_bytes,
+};
 use crate::model::load_error::LoadError;
 use crate::settings::model_source::ModelSource;
 use crate::settings::{EngineSettings, KvSize, Settings};
+use demand::Demand;
+pub use demand::Shortage;
 use devices::Devices;
 pub(crate) use devices::Opened;
 
@@ -51,18 +56,9 @@ pub enum WriterError {
     /// The GPU that was asked for.
     #[error(transparent)]
     Gpu(#[from] GpuAbsence),
-    /// The KV cache does not hold one context.
-    #[error(
-        "{available} bytes are left for the KV cache and one context of {context} tokens takes {needed}; lower context_max or raise max_memory_usage"
-    )]
-    Memory {
-        /// What the memory limit leaves after the weights.
-        available: u64,
-        /// Tokens of one context.
-        context: usize,
-        /// What one context takes.
-        needed: u64,
-    },
+    /// Memory for it and for one context.
+    #[error(transparent)]
+    Memory(#[from] Shortage),
     /// An engine's thread.
     #[error("an engine's thread does not start: {0}")]
     Thread(std::io::Error),
@@ -122,8 +118,15 @@ fn start_engine<B: Backend + 'static>(
     device: Opened<B>,
     restarts: Restarts,
 ) -> Result<(Handle, EngineThread), WriterError> {
-    let Opened { backend, memory_bytes, mut reopen } = device;
-    let limits = limits(settings, checkpoint.config(), checkpoint.weight_bytes(), memory_bytes)?;
+    let Opened { backend, memory, mut reopen } = device;
+    let config = checkpoint.config();
+    let demand = Demand {
+        weights: &|format| checkpoint.weight_bytes(format),
+        format: checkpoint.quantization(),
+        step: &|step| backend.step_bytes(config, step) + activation_bytes(config, step),
+        block: (BLOCK_TOKENS * config.kv_token_bytes()) as u64,
+    };
+    let limits = limits(settings, config, &demand, memory)?;
     let model = load_model(backend, &checkpoint, limits)?;
     tracing::info!(
         model = checkpoint.id(),
@@ -154,30 +157,25 @@ fn load_model<B: Backend>(
 fn limits(
     settings: &EngineSettings,
     config: &ModelConfig,
-    weights: u64,
-    memory: u64,
-) -> Result<EngineLimits, WriterError> {
-    let context_max = settings.context_max.min(config.context_max);
-    let block_bytes = (BLOCK_TOKENS * config.layers * 2 * config.kv_width() * size_of::<half::f16>()) as u64;
-    let useful = settings.sequences_max * context_max.div_ceil(BLOCK_TOKENS);
-    let blocks = match settings.kv {
-        KvSize::Tokens(tokens) => tokens / BLOCK_TOKENS,
-        KvSize::MemoryShare(share) => {
-            let available = ((memory as f64 * share) as u64).saturating_sub(weights);
-            let needed = context_max.div_ceil(BLOCK_TOKENS) as u64 * block_bytes;
-            if available < needed {
-                return Err(WriterError::Memory { available, context: context_max, needed });
-            }
-            useful.min((available / block_bytes) as usize)
-        }
-    };
-    Ok(EngineLimits {
+    demand: &Demand<'_>,
+    memory: DeviceMemory,
+) -> Result<EngineLimits, Shortage> {
+    let mut limits = EngineLimits {
         queue_max: settings.queue_max,
         sequences_max: settings.sequences_max,
         batch_tokens_max: settings.batch_tokens_max.min(STEP_TOKENS_MAX),
-        context_max,
-        blocks: blocks.min(KV_BLOCKS_MAX),
-    })
+        context_max: settings.context_max.min(config.context_max),
+        blocks: KV_BLOCKS_MAX,
+    };
+    let blocks = match settings.kv {
+        KvSize::Tokens(tokens) => tokens / BLOCK_TOKENS,
+        KvSize::MemoryShare(share) => {
+            let useful = limits.sequences_max * limits.context_max.div_ceil(BLOCK_TOKENS);
+            useful.min(demand.blocks_within(&limits, memory, share)?)
+        }
+    };
+    limits.blocks = blocks.min(KV_BLOCKS_MAX);
+    Ok(limits)
 }
 
 /// Models with an adapter are asked as the house copywriter was trained.

@@ -10,8 +10,8 @@ use super::load_error::LoadError;
 use super::lora::{self, Lora};
 use super::quantize::Quantize;
 use super::slot::{Part, Slot};
-use super::stored_tensor::TensorError;
-use super::tensors::{LayerTensors, Matrix};
+use super::stored_tensor::{StoredTensor, TensorError};
+use super::tensors::{GROUP, LayerTensors, Matrix};
 use crate::tokenizer::Tokenizer;
 use fingerprint::Fingerprint;
 use weights::Weights;
@@ -85,11 +85,30 @@ impl Checkpoint {
         self.fingerprint.finish(self.quantize)
     }
 
-    /// Bytes of all stored tensors, about what their converted forms take; merged matrices take up to twice as much.
-    pub fn weight_bytes(&self) -> u64 {
-        let stored = Slot::all(self.config.layers).filter_map(|slot| self.weights.tensor(slot));
-        let bytes: u64 = stored.map(|tensor| tensor.bytes.len() as u64).sum();
-        if self.adapters.is_empty() { bytes } else { 2 * bytes }
+    /// The format that matrices are converted to.
+    pub fn quantization(&self) -> Option<Quantize> {
+        self.quantize
+    }
+
+    /// Bytes of all weights as backends hold them, if they were converted to `format`.
+    pub fn weight_bytes(&self, format: Option<Quantize>) -> u64 {
+        let stored = |slot| self.weights.tensor(slot).map(|tensor| (slot, tensor));
+        let bytes = |(slot, tensor): (Slot, StoredTensor<'_>)| {
+            let count = tensor.shape.iter().product::<usize>();
+            let is_layers = matches!(slot, Slot::Layer(..));
+            let group = match format {
+                _ if tensor.shape.len() < 2 => GROUP * size_of::<f32>(),
+                Some(format) if is_layers => format.group_bytes(),
+                Some(_) => Quantize::Int8.group_bytes(),
+                // What is merged does not stay Int4.
+                None if is_layers && !self.adapters.is_empty() => {
+                    tensor.encoding.group_bytes_inside().max(Quantize::Int8.group_bytes())
+                }
+                None => tensor.encoding.group_bytes_inside(),
+            };
+            (count * group / GROUP) as u64
+        };
+        Slot::all(self.config.layers).filter_map(stored).map(bytes).sum()
     }
 
     /// The token embedding, `(vocab, dim)`.

@@ -176,6 +176,11 @@ impl ModelConfig {
     pub fn kv_width(&self) -> usize {
         self.kv_heads * self.head_dim
     }
+
+    /// Bytes of a token's keys and values in all layers.
+    pub fn kv_token_bytes(&self) -> usize {
+        self.layers * 2 * self.kv_width() * size_of::<half::f16>()
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! How a file stores a tensor's numbers.
 
+use super::quantize::Quantize;
+use super::tensors::GROUP;
+
 /// An element type or block format. Names and layouts of the block formats are those of GGML (`ggml-common.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Encoding {
@@ -51,6 +54,15 @@ impl Encoding {
         (Self::Iq4Nl, 20, "IQ4_NL"),
         (Self::Bf16, 30, "BF16"),
     ];
+
+    /// Bytes of [`GROUP`] values in the format that a matrix of this encoding has inside.
+    pub fn group_bytes_inside(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => GROUP * size_of::<half::f16>(),
+            Self::Q4_0 | Self::Q4_1 | Self::Q4K => Quantize::Int4.group_bytes(),
+            _ => Quantize::Int8.group_bytes(),
+        }
+    }
 
     /// The encoding with this number in a GGUF file, if it is one that Adlib reads.
     pub fn from_gguf(number: u32) -> Option<Self> {

@@ -14,6 +14,16 @@ pub enum Quantize {
     Int4,
 }
 
+impl Quantize {
+    /// Bytes of a group with its scale and minimum.
+    pub fn group_bytes(self) -> usize {
+        match self {
+            Self::Int8 => GROUP + size_of::<f16>(),
+            Self::Int4 => GROUP / 2 + 2 * size_of::<f16>(),
+        }
+    }
+}
+
 impl std::str::FromStr for Quantize {
     type Err = String;
 

@@ -9,6 +9,7 @@ mod pinned;
 use super::arguments::Arguments;
 use super::cubins;
 use super::driver::{Driver, DriverError, FailureKind, Shape, check_range};
+use crate::backend::DeviceMemory;
 use cudarc::driver::result::{self, DriverError as Failure};
 use cudarc::driver::{CudaContext, CudaStream, sys};
 use graph::GpuGraph;
@@ -29,7 +30,7 @@ pub(crate) struct Gpu {
     stream: Arc<CudaStream>,
     name: String,
     capability: (i32, i32),
-    memory_bytes: u64,
+    memory: DeviceMemory,
     kernels: Arc<Mutex<Kernels>>,
 }
 
@@ -75,7 +76,6 @@ impl Gpu {
         if capability < CAPABILITY_MIN {
             return Err(GpuAbsence::Capability { name, found: capability, needed: CAPABILITY_MIN });
         }
-        let memory_bytes = context.total_mem().map_err(failed("tell its memory"))? as u64;
         let stream = context.new_stream().map_err(failed("make a stream"))?;
         let kernels = cubins::for_capability(capability).map_err(|error| GpuAbsence::Kernels {
             name: name.clone(),
@@ -89,7 +89,9 @@ impl Gpu {
         let refused = |error| refused(error, kernels.compiler);
         let modules = kernels.images.iter().map(load).collect::<Result<_, _>>().map_err(refused)?;
         let kernels = Arc::new(Mutex::new(Kernels { modules, functions: HashMap::new() }));
-        Ok(Self { context, stream, name, capability, memory_bytes, kernels })
+        let (free, total) = result::mem_get_info().map_err(failed("tell its memory"))?;
+        let memory = DeviceMemory { total: total as u64, free: free as u64 };
+        Ok(Self { context, stream, name, capability, memory, kernels })
     }
 
     /// Devices that the driver knows.
@@ -121,9 +123,9 @@ impl Gpu {
         self.capability
     }
 
-    /// Bytes of its memory.
-    pub(crate) fn memory_bytes(&self) -> u64 {
-        self.memory_bytes
+    /// Its memory before anything was allocated.
+    pub(crate) fn memory(&self) -> DeviceMemory {
+        self.memory
     }
 
     fn failed(&self, operation: impl Into<String>, error: Failure) -> DriverError {

@@ -209,7 +209,7 @@ pub(crate) fn words_max(limits: StepLimits, sharing: Sharing, list_words: usize)
 }
 
 /// Blocks for rows that are not there.
-fn spare_blocks(limits: StepLimits) -> usize {
+pub(crate) fn spare_blocks(limits: StepLimits) -> usize {
     limits.sequences.div_ceil(BLOCK_TOKENS)
 }
 

@@ -8,6 +8,7 @@ use super::room::rounded_up;
 use super::sampling;
 use super::tiles::{PART_VECTORS_MAX, SPLIT_TOKENS, Sharing};
 use crate::backend::StepLimits;
+use crate::backend::batch::BLOCK_TOKENS;
 use crate::model::config::ModelConfig;
 
 /// Sizes for a model and its largest step.
@@ -21,6 +22,8 @@ pub(super) struct Reservation {
     parts: usize,
     /// Words of the plan.
     plan: usize,
+    /// Bytes of the cache's blocks for rows that are not there, and of its sines and cosines.
+    cache: usize,
 }
 
 impl Reservation {
@@ -35,10 +38,12 @@ impl Reservation {
             operand: limits.rows_max() * widest * size_of::<u16>(),
             parts: part_vectors * (model.head_dim + 2) * size_of::<f32>(),
             plan: plan::words_max(limits, sharing, lists),
+            cache: plan::spare_blocks(limits) * BLOCK_TOKENS * model.kv_token_bytes()
+                + limits.context * model.head_dim * size_of::<f32>(),
         }
     }
 
-    /// Bytes on the device.
+    /// Bytes on the device, those included that the cache allocates.
     pub(super) fn bytes(&self) -> u64 {
         let sequences = self.limits.sequences;
         let rooms = [
@@ -47,6 +52,7 @@ impl Reservation {
             self.plan * size_of::<u32>(),
             sampling::scratch_bytes(sequences, self.vocab),
             sampling::found_bytes(sequences),
+            self.cache,
         ];
         rooms.map(rounded_up).iter().sum::<usize>() as u64
     }

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::WriterError;
+use crate::backend::DeviceMemory;
 use crate::backend::cpu::Cpu;
 use crate::backend::cuda::{Cuda, Gpu};
 use crate::settings::EngineSettings;
@@ -13,8 +14,8 @@ use crate::settings::memory::memory_bytes;
 pub(crate) struct Opened<B> {
     /// Itself.
     pub(crate) backend: B,
-    /// What weights and KV cache may take a share of.
-    pub(crate) memory_bytes: u64,
+    /// What weights, steps and KV cache may take a share of.
+    pub(crate) memory: DeviceMemory,
     /// Opens it afresh after it failed, when nothing is left on it.
     pub(crate) reopen: Box<dyn FnMut() -> Result<B, WriterError> + Send>,
 }
@@ -48,12 +49,15 @@ impl Devices {
     fn cpu(settings: &EngineSettings) -> Self {
         let threads = NonZeroUsize::new(settings.threads).unwrap_or(NonZeroUsize::MIN);
         let reopen = Box::new(move || Ok(Cpu::new(threads)));
-        Self::Cpu(vec![Opened { backend: Cpu::new(threads), memory_bytes: memory_bytes(), reopen }])
+        let total = memory_bytes();
+        // What other processes have may be theirs for a moment only; the system sees to that.
+        let memory = DeviceMemory { total, free: total };
+        Self::Cpu(vec![Opened { backend: Cpu::new(threads), memory, reopen }])
     }
 }
 
 fn opened(gpu: Cuda<Gpu>) -> Opened<Cuda<Gpu>> {
     let ordinal = gpu.ordinal();
     let reopen = Box::new(move || Ok(Cuda::reopen(ordinal)?));
-    Opened { memory_bytes: gpu.memory_bytes(), backend: gpu, reopen }
+    Opened { memory: gpu.memory(), backend: gpu, reopen }
 }

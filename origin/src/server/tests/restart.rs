@@ -7,6 +7,7 @@ use clap::Parser;
 use serde_json::Value;
 
 use super::harness::{HTTP, Running, brief, soon};
+use crate::backend::DeviceMemory;
 use crate::backend::cpu::{Cpu, Faults};
 use crate::copy::Copywriter;
 use crate::copy::load::{LoadedWriter, Opened, start};
@@ -36,7 +37,7 @@ async fn on_failing(faults: &Faults) -> (Running<Copywriter>, Sender<()>) {
     let again = faults.clone();
     let device = Opened {
         backend: Cpu::failing(faults.clone()),
-        memory_bytes: 1 << 30,
+        memory: DeviceMemory { total: 1 << 30, free: 1 << 30 },
         reopen: Box::new(move || {
             _ = told.recv();
             Ok(Cpu::failing(again.clone()))
