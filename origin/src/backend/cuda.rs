@@ -109,7 +109,10 @@ impl Cuda<Gpu> {
 
     /// The backend on a GPU that has failed and of which nothing is in use any more.
     pub(crate) fn reopen(ordinal: usize) -> Result<Self, GpuAbsence> {
-        Gpu::reset(ordinal)?;
+        if let Err(error) = Gpu::reset(ordinal) {
+            // Opening it tells whether it can be used all the same.
+            tracing::warn!(ordinal, %error, "a device that has failed could not be reset");
+        }
         Gpu::open(ordinal).map(Self::new)
     }
 

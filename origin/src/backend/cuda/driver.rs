@@ -115,3 +115,19 @@ impl From<DriverError> for BackendError {
         }
     }
 }
+
+#[test]
+fn a_lack_of_memory_is_told_from_a_device_that_is_lost() {
+    let error = |kind| DriverError {
+        device: String::from("a GPU"),
+        operation: String::from("allocating 4 bytes"),
+        reason: String::from("no"),
+        kind,
+    };
+    let reason = String::from("a GPU: allocating 4 bytes: no");
+    let told = [FailureKind::Memory, FailureKind::Device].map(|kind| BackendError::from(error(kind)));
+    assert_eq!(
+        told,
+        [BackendError::DeviceMemory { reason: reason.clone() }, BackendError::Device { reason }]
+    );
+}

@@ -17,6 +17,7 @@ use pinned::PinnedMemory;
 use std::collections::HashMap;
 use std::ffi::{CString, c_void};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 pub use absence::GpuAbsence;
 
@@ -62,6 +63,7 @@ pub(crate) struct GpuMemory {
 impl Gpu {
     /// Opens a device, and compiles the kernels for it unless that was done before.
     pub(crate) fn open(ordinal: usize) -> Result<Self, GpuAbsence> {
+        let began = Instant::now();
         let count = Self::count()?;
         if ordinal >= count {
             return Err(GpuAbsence::Device { ordinal, count });
@@ -88,6 +90,8 @@ impl Gpu {
         };
         let refused = |error| refused(error, kernels.compiler);
         let modules = kernels.images.iter().map(load).collect::<Result<_, _>>().map_err(refused)?;
+        let took_ms = began.elapsed().as_millis() as u64;
+        tracing::info!(device = name, took_ms, "the device is open and has its kernels");
         let kernels = Arc::new(Mutex::new(Kernels { modules, functions: HashMap::new() }));
         let (free, total) = result::mem_get_info().map_err(failed("tell its memory"))?;
         let memory = DeviceMemory { total: total as u64, free: free as u64 };
