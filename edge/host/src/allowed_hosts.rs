@@ -133,6 +133,7 @@ fn port_of(scheme: &str) -> Option<u32> {
     match scheme {
         "http" => Some(80),
         "https" => Some(443),
+        "redis" | "rediss" => Some(6379),
         _ => None,
     }
 }

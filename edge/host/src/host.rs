@@ -130,7 +130,11 @@ impl RunningHost {
 fn allowed_hosts(manifest: &Manifest, variables: &Variables) -> Result<AllowedHosts, HostError> {
     let mut entries = Vec::new();
     for (at, template) in manifest.allowed_outbound_hosts.iter().enumerate() {
-        entries.push(variables.fill(template, || format!("allowed outbound host number {}", at + 1))?);
+        let entry = variables.fill(template, || format!("allowed outbound host number {}", at + 1))?;
+        // As in Spin: the address of something that is not used is an empty variable.
+        if !entry.is_empty() {
+            entries.push(entry);
+        }
     }
     AllowedHosts::parse(entries.iter().map(String::as_str))
         .map_err(|(at, source)| HostError::AllowedHost { number: at + 1, source })

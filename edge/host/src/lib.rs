@@ -1,8 +1,8 @@
 //! Runs Adlib's edge component where Spin is not installed.
 //!
 //! The same `.wasm` and the same `spin.toml` serve Spin and this host. It offers a component WASI 0.2 and 0.3 without
-//! folders and sockets, `wasi:http` 0.3, and of Spin's own interfaces `spin:key-value` and `spin:variables`; a component
-//! that imports more is refused by name. It is what `cargo dev up` starts, what the tests drive and what the benches
+//! folders and sockets, `wasi:http` 0.3, and of Spin's own interfaces `spin:key-value`, `spin:redis` and `spin:variables`; a
+//! component that imports more is refused by name. It is what `cargo dev up` starts, what the tests drive and what the benches
 //! measure.
 //!
 //! ```no_run
@@ -30,6 +30,7 @@ mod manifest;
 mod memory;
 mod outbound;
 mod program;
+mod redis;
 mod reply;
 mod request;
 mod response_body;

@@ -45,6 +45,14 @@ pub struct Limits {
     pub outbound_idle_time_max: Duration,
     /// Open key-value stores of one instance, as in Spin.
     pub open_stores_max: usize,
+    /// Open Redis connections of one instance.
+    pub redis_connections_max: usize,
+    /// Time to connect to a Redis server.
+    pub redis_connect_time_max: Duration,
+    /// Time for a Redis server to answer a command. The edge's own time-outs are shorter.
+    pub redis_answer_time_max: Duration,
+    /// Bytes of one answer of a Redis server.
+    pub redis_answer_bytes_max: usize,
     /// Bytes of a key.
     pub key_bytes_max: usize,
     /// Bytes of a value, as in hosted Spin.
@@ -77,6 +85,10 @@ impl Default for Limits {
             outbound_idle_connections_max: 64,
             outbound_idle_time_max: Duration::from_mins(1),
             open_stores_max: 256,
+            redis_connections_max: 16,
+            redis_connect_time_max: Duration::from_secs(5),
+            redis_answer_time_max: Duration::from_secs(5),
+            redis_answer_bytes_max: 16 * MIB,
             key_bytes_max: 1024,
             value_bytes_max: MIB,
             store_bytes_max: 256 * MIB as u64,

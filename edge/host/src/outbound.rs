@@ -6,7 +6,7 @@ mod failure;
 use std::pin::pin;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -48,6 +48,11 @@ impl Outbound {
             between_bytes_timeout: Some(limits.outbound_wait_max),
         };
         Self { client, allowed, defaults }
+    }
+
+    /// Whether the manifest allows this host.
+    pub(crate) fn allows(&self, uri: &Uri) -> bool {
+        self.allowed.allow(uri)
     }
 
     async fn send(

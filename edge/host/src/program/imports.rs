@@ -4,8 +4,9 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 /// Packages and interfaces this host offers, up to their version.
-const OFFERED: [&str; 7] = [
+const OFFERED: [&str; 8] = [
     "spin:key-value/key-value@3.",
+    "spin:redis/redis@3.",
     "spin:variables/variables@3.",
     "wasi:cli/",
     "wasi:clocks/",
@@ -34,16 +35,12 @@ mod tests {
 
     #[test]
     fn what_a_spin_component_imports_is_offered_and_what_it_does_not_is_named() {
-        for name in ["spin:key-value/key-value@3.0.0", "wasi:http/types@0.3.0", "wasi:cli/environment@0.2.6"]
-        {
+        for name in ["spin:redis/redis@3.0.0", "wasi:http/types@0.3.0", "wasi:cli/environment@0.2.6"] {
             assert!(is_offered(name), "{name}");
         }
-        for name in [
-            "spin:redis/redis@3.0.0",
-            "wasi:http/types@0.2.6",
-            "wasi:nn/graph@0.2.0",
-            "fermyon:spin/llm@2.0.0",
-        ] {
+        for name in
+            ["spin:mqtt/mqtt@3.0.0", "wasi:http/types@0.2.6", "wasi:nn/graph@0.2.0", "fermyon:spin/llm@2.0.0"]
+        {
             assert!(!is_offered(name), "{name}");
         }
     }
