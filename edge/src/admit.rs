@@ -3,12 +3,15 @@
 //! A request is counted once, in one visit to the store that also looks its entry up; so a brief is read and its key
 //! made before. What fails on the way there is counted when it has failed.
 
-use adlib_shared::problem::Code;
+use std::rc::Rc;
+
+use adlib_shared::problem::{Code, Problem};
 use adlib_shared::rate::{Decision, Gcra};
 
 use crate::authenticate::Caller;
 use crate::block::{Block, Subject};
 use crate::call::Call;
+use crate::client_address::ClientAddress;
 use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::limit::{self, Limit, Meter, PERIOD_MS};
@@ -26,24 +29,30 @@ pub struct Look<'a> {
     pub tags: &'a [String],
 }
 
+/// Within so long a subject may do so much wrong as `strikes_max` says, in milliseconds: ten minutes.
+pub const STRIKES_PERIOD_MS: u64 = 10 * PERIOD_MS;
+/// When to ask again while the store does not answer, in seconds.
+const RETRY_AFTER_S: u32 = 3;
+
 /// Counts a request of a key, and looks up what it needs.
 ///
 /// # Errors
-/// `blocked` or `rate_limited`; the store's failure.
+/// `blocked` or `rate_limited`.
 pub async fn admit<W: World>(
     edge: &Edge<W>,
     call: &mut Call,
     caller: &Caller,
     look: Look<'_>,
 ) -> Result<Visited, Failure> {
-    call.is_counted = true;
     let settings = edge.settings()?;
-    let subjects = [Subject::Address(call.address), Subject::Key(caller.key)];
-    let limits = limits_of(settings, caller);
-    let visited = visit(edge, call, &subjects, &limits, look).await?;
-    if let (Some(limit), Some(decision)) = (limits.first(), visited.decisions.first()) {
-        limit::mark(&mut call.notes, limit.gcra, decision);
+    let is_allowed = settings.limits.allowed_networks.contain(call.address);
+    let mut subjects = vec![Subject::Key(caller.key)];
+    if !is_allowed {
+        subjects.push(Subject::Address(call.address));
     }
+    let limits = limits_of(settings, caller, (!is_allowed).then_some(call.address));
+    let visited = visit(edge, call, &subjects, &limits, look).await;
+    limit::mark(&mut call.notes, &limits, &visited.decisions);
     refuse(&subjects, &limits, &visited, call.now_ms)?;
     Ok(visited)
 }
@@ -51,24 +60,67 @@ pub async fn admit<W: World>(
 /// Counts a request of nobody who is known.
 ///
 /// # Errors
-/// `blocked`, or `rate_limited` for an address with too many failures; the store's failure.
+/// `blocked`, or `rate_limited` for an address with too many failures.
 pub async fn admit_stranger<W: World>(edge: &Edge<W>, call: &mut Call) -> Result<(), Failure> {
-    call.is_counted = true;
+    let limits = &edge.settings()?.limits;
+    if limits.allowed_networks.contain(call.address) {
+        return Ok(());
+    }
     let subjects = [Subject::Address(call.address)];
-    let rate = edge.settings()?.failures_per_minute;
+    let rate = limits.failures_per_minute;
     let limits: Vec<Limit> =
         rate.map(|rate| per_minute(Meter::Failures(call.address), rate)).into_iter().collect();
-    let visited = visit(edge, call, &subjects, &limits, Look::default()).await?;
+    let visited = visit(edge, call, &subjects, &limits, Look::default()).await;
     refuse(&subjects, &limits, &visited, call.now_ms)
 }
 
+/// Lets a request go to the origin. Where the store did not answer only a few do so at once.
+///
+/// # Errors
+/// `overloaded`.
+pub fn pass<W: World>(edge: &Edge<W>, call: &mut Call) -> Result<(), Failure> {
+    if !call.is_sheltered || call.passage.is_some() {
+        return Ok(());
+    }
+    call.passage = edge.shelter.pass();
+    if call.passage.is_some() {
+        return Ok(());
+    }
+    let problem = Problem::new(Code::Overloaded, "only what is at hand is answered at the moment");
+    Err(problem.with_retry_after_s(RETRY_AFTER_S).into())
+}
+
+/// Counts what somebody did wrong, if that is what made a request fail. It is done after the reply.
+pub fn strike<W: World>(edge: &Rc<Edge<W>>, call: &Call, subject: Subject, failure: &Failure) {
+    let wrong = [Code::Unauthorized, Code::MalformedJson, Code::TooLarge, Code::RateLimited];
+    let Ok(Settings { limits, .. }) = edge.settings() else { return };
+    let Some(strikes_max) = limits.strikes_max.filter(|_| wrong.contains(&failure.problem.code)) else {
+        return;
+    };
+    let is_allowed = matches!(subject, Subject::Address(address) if limits.allowed_networks.contain(address));
+    if is_allowed || call.is_sheltered {
+        return;
+    }
+    let gcra = Gcra::new(STRIKES_PERIOD_MS, strikes_max);
+    let (striker, id, now_ms) = (Rc::clone(edge), call.id.clone(), call.now_ms);
+    edge.world.later(async move {
+        match striker.store.strike(subject, gcra, now_ms).await {
+            Ok(Some(_)) => log::warn(&id, "too much went wrong: the caller is blocked"),
+            Ok(None) => {}
+            Err(error) => log::warn(&id, error),
+        }
+    });
+}
+
+/// Asks the store. Where it does not answer, the instance goes by a count of its own.
 async fn visit<W: World>(
     edge: &Edge<W>,
-    call: &Call,
+    call: &mut Call,
     subjects: &[Subject],
     limits: &[Limit],
     look: Look<'_>,
-) -> Result<Visited, Failure> {
+) -> Visited {
+    call.is_counted = true;
     let visit = Visit {
         id: &call.id,
         now_ms: call.now_ms,
@@ -78,19 +130,30 @@ async fn visit<W: World>(
         tags: look.tags,
         fresh_epoch: if look.tags.is_empty() { 0 } else { edge.world.entropy() },
     };
-    Ok(edge.store.visit(visit).await.unwrap_or_else(|error| {
-        log::warn(&call.id, error);
-        Visited::default()
-    }))
+    match edge.store.visit(visit).await {
+        Ok(visited) => visited,
+        Err(error) => {
+            log::warn(&call.id, error);
+            call.is_sheltered = true;
+            Visited { decisions: edge.shelter.judge(limits, call.now_ms), ..Visited::default() }
+        }
+    }
 }
 
-/// The limits of a key. Its own rate goes before the variable's.
-fn limits_of(settings: &Settings, caller: &Caller) -> Vec<Limit> {
-    let rate = match caller.rate_per_minute {
+/// The limits of a key, its tenant and its address. The key's own rate goes before the variable's.
+fn limits_of(settings: &Settings, caller: &Caller, address: Option<ClientAddress>) -> Vec<Limit> {
+    let rates = &settings.limits;
+    let of_key = match caller.rate_per_minute {
         Some(rate) => Some(rate).filter(|rate| *rate > 0),
-        None => settings.rate_per_minute,
+        None => rates.rate_per_minute,
     };
-    rate.map(|rate| per_minute(Meter::Key(caller.key), rate)).into_iter().collect()
+    let of_key = of_key.map(|rate| per_minute(Meter::Key(caller.key), rate));
+    let tenant = || Meter::Tenant(caller.tenant.clone());
+    let of_tenant = rates.tenant_rate_per_minute.map(|rate| per_minute(tenant(), rate));
+    let of_address = address
+        .zip(rates.address_rate_per_minute)
+        .map(|(address, rate)| per_minute(Meter::Address(address), rate));
+    [of_key, of_tenant, of_address].into_iter().flatten().collect()
 }
 
 fn per_minute(meter: Meter, rate: u32) -> Limit {
@@ -120,7 +183,9 @@ fn limited(limit: &Limit, decision: &Decision) -> Failure {
         Meter::Failures(_) => {
             format!("more than {rate} requests a minute without a valid key came from this address")
         }
-        Meter::Strikes(_) => "too much went wrong".to_owned(),
+        Meter::Tenant(_) => format!("the tenant is limited to {rate} requests a minute"),
+        Meter::Address(_) => format!("the address is limited to {rate} requests a minute"),
+        Meter::Strikes(_) => format!("{rate} requests went wrong"),
     };
     wait(Code::RateLimited, detail, decision.retry_after_ms)
 }

@@ -10,6 +10,7 @@ use crate::client_address::ClientAddress;
 use crate::hop::Trace;
 use crate::record::Record;
 use crate::request_id::RequestId;
+use crate::shelter::Passage;
 
 /// Notes that most requests make.
 const NOTES: usize = 8;
@@ -33,6 +34,10 @@ pub struct Call {
     pub notes: HeaderMap,
     /// Whether the limits know of it.
     pub is_counted: bool,
+    /// Whether the store did not answer it.
+    pub is_sheltered: bool,
+    /// The right to go to the origin, where there is no store.
+    pub passage: Option<Passage>,
     began: Instant,
     spans: Vec<(&'static str, Duration)>,
 }
@@ -49,6 +54,8 @@ impl Call {
             now_ms,
             notes: HeaderMap::with_capacity(NOTES),
             is_counted: false,
+            is_sheltered: false,
+            passage: None,
             began: Instant::now(),
             spans: Vec::new(),
         }

@@ -33,12 +33,23 @@ impl ClientAddress {
         })
     }
 
+    /// The address; of a network the first one.
+    pub const fn ip(self) -> IpAddr {
+        self.0
+    }
+
     /// The address as bytes that differ for different addresses.
     pub fn octets(self) -> [u8; 16] {
         match self.0 {
             IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
             IpAddr::V6(v6) => v6.octets(),
         }
+    }
+}
+
+impl From<IpAddr> for ClientAddress {
+    fn from(address: IpAddr) -> Self {
+        Self::coarse(address)
     }
 }
 

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use http::{Method, Request, Response};
 
-use crate::admit::{Look, admit, admit_stranger};
+use crate::admit::{Look, admit, admit_stranger, strike};
 use crate::authenticate::{Caller, Denied, authenticate};
+use crate::block::Subject;
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::flight::Flights;
@@ -18,9 +19,10 @@ use crate::log;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
 use crate::route::{Guarded, NoRoute, Route};
-use crate::routes::{catalog, check, copy, health, purge, stored};
+use crate::routes::{blocks, catalog, check, copy, health, purge, stored};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
+use crate::shelter::Shelter;
 use crate::store::{self, Store};
 use crate::world::World;
 
@@ -38,6 +40,8 @@ pub struct Edge<W> {
     pub flights: Flights,
     /// The instance's name among others: a random number.
     pub instance: u128,
+    /// What is done while the store does not answer.
+    pub shelter: Shelter,
     settings: Result<Settings, SettingsError>,
     cache_secret: KeyedHash,
 }
@@ -47,11 +51,20 @@ impl<W: World> Edge<W> {
     pub fn new(world: Rc<W>, settings: Result<Settings, SettingsError>) -> Self {
         let derive = |settings: &Settings| settings.keyring.derive("adlib cache key");
         let cache_secret = KeyedHash::new(&settings.as_ref().map_or([0; 32], derive));
-        let store = store::open(&world);
+        let store = store::open(&world, settings.as_ref().ok().and_then(|settings| settings.redis.as_ref()));
         let origins = Origins::new(settings.as_ref().map_or(&[], |settings| &settings.origins));
         let instance = world.entropy();
-        let (models, flights) = (Models::default(), Flights::default());
-        Self { world, store, origins, models, flights, instance, settings, cache_secret }
+        Self {
+            world,
+            store,
+            origins,
+            models: Models::default(),
+            flights: Flights::default(),
+            instance,
+            shelter: Shelter::default(),
+            settings,
+            cache_secret,
+        }
     }
 
     /// The settings.
@@ -87,6 +100,9 @@ impl<W: World> Edge<W> {
                 Reply::problem(failure)
             }
         };
+        if let Some(passage) = call.passage.take() {
+            reply.body = reply.body.holding(passage);
+        }
         call.mark(&mut reply.headers);
         security::mark(&mut reply.headers, call.head.uri.scheme());
         if let Ok(settings) = &self.settings {
@@ -116,22 +132,23 @@ impl<W: World> Edge<W> {
             Route::Guarded(guarded) => guarded,
         };
         let caller = self.caller(call).await?;
-        let outcome = self.work_for(call, &caller, guarded, body).await;
+        let mut outcome = self.work_for(call, &caller, guarded, body).await;
         if outcome.is_err() && !call.is_counted {
-            admit(self, call, &caller, Look::default()).await?;
+            outcome = admit(self, call, &caller, Look::default()).await.and(outcome);
         }
-        outcome
+        outcome.inspect_err(|failure| strike(self, call, Subject::Key(caller.key), failure))
     }
 
     /// Who asks. A request of nobody who is known is counted here.
-    async fn caller(&self, call: &mut Call) -> Result<Caller, Failure> {
+    async fn caller(self: &Rc<Self>, call: &mut Call) -> Result<Caller, Failure> {
         let keyring = &self.settings()?.keyring;
         match authenticate(call.headers(), keyring, &*self.store, call.now_s()).await {
             Ok(caller) => Ok(caller),
             Err(denied @ (Denied::Store(_) | Denied::Record(_))) => Err(denied.into()),
             Err(denied) => {
-                admit_stranger(self, call).await?;
-                Err(denied.into())
+                let failure = admit_stranger(self, call).await.err().unwrap_or_else(|| denied.into());
+                strike(self, call, Subject::Address(call.address), &failure);
+                Err(failure)
             }
         }
     }
@@ -160,6 +177,11 @@ impl<W: World> Edge<W> {
             Guarded::Tones => catalog::tones(call),
             Guarded::Frameworks => catalog::frameworks(call),
             Guarded::Models => catalog::models(self, call).await,
+            Guarded::Blocks if call.head.method == Method::POST => {
+                blocks::add(self, call, caller, body).await
+            }
+            Guarded::Blocks => blocks::list(self, call, caller).await,
+            Guarded::Block => blocks::end(self, call, caller).await,
         }
     }
 

@@ -65,7 +65,8 @@ impl From<Problem> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(Code::Internal, "the edge cannot read its store").because(error)
+        let problem = Problem::new(Code::Overloaded, "the edge's store does not answer");
+        Self::from(problem.with_retry_after_s(RETRY_AFTER_S)).because(error)
     }
 }
 

@@ -16,6 +16,7 @@ use crate::edge::Edge;
 use crate::settings::Settings;
 use crate::world::SendError;
 use crate::world::memory::Memory;
+use crate::world::redis_server::RedisServer;
 
 /// When the tests' requests come, in milliseconds since 1970.
 pub(crate) const NOW_MS: u64 = 1_700_000_000_000;
@@ -47,6 +48,13 @@ impl Harness {
         Self::over(Rc::default(), changes.to_vec(), NOW_MS)
     }
 
+    /// An edge whose store is a Redis server of its own.
+    pub(crate) fn on_redis(changes: &[(&'static str, &'static str)]) -> Self {
+        let world = Memory::with_redis(RedisServer::start());
+        let redis = ("redis_url", "redis://127.0.0.1:6379");
+        Self::over(Rc::new(world), [changes, &[redis]].concat(), NOW_MS)
+    }
+
     fn over(world: Rc<Memory>, changes: Vec<(&'static str, &'static str)>, now_ms: u64) -> Self {
         let value_of = |name: &str| {
             let changed = changes.iter().find(|(changed, _)| *changed == name).map(|(_, value)| *value);
@@ -62,6 +70,11 @@ impl Harness {
     /// The world around the edge.
     pub(crate) fn world(&self) -> &Memory {
         &self.edge.world
+    }
+
+    /// Another instance over the same store, at the same time.
+    pub(crate) fn another(&self) -> Self {
+        Self::over(Rc::clone(&self.edge.world), self.changes.clone(), self.now_ms)
     }
 
     /// A new instance over the same store, as after the last one has ended.

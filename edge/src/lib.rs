@@ -38,6 +38,7 @@ pub mod route;
 pub mod routes;
 pub mod security;
 pub mod settings;
+pub mod shelter;
 pub mod store;
 pub mod world;
 

@@ -17,10 +17,27 @@ pub const PERIOD_MS: u64 = 60_000;
 pub enum Meter {
     /// The requests of a key.
     Key(KeyHash),
+    /// The requests of a tenant, with all of its keys.
+    Tenant(String),
+    /// The requests from an address, with any key.
+    Address(ClientAddress),
     /// Failed authentications of an address.
     Failures(ClientAddress),
     /// What a subject did wrong.
     Strikes(Subject),
+}
+
+impl Meter {
+    /// What replies call the limit.
+    pub const fn policy(&self) -> &'static str {
+        match self {
+            Self::Key(_) => "key",
+            Self::Tenant(_) => "tenant",
+            Self::Address(_) => "address",
+            Self::Failures(_) => "failures",
+            Self::Strikes(_) => "strikes",
+        }
+    }
 }
 
 /// A limit, and how much of it one request takes.
@@ -32,4 +49,17 @@ pub struct Limit {
     pub gcra: Gcra,
     /// How much of it is taken.
     pub cost: u32,
+}
+
+/// What is counted, as a name that is nobody else's.
+impl std::fmt::Display for Meter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Key(hash) => write!(f, "rate/key/{}", hash.to_hex()),
+            Self::Tenant(tenant) => write!(f, "rate/tenant/{tenant}"),
+            Self::Address(address) => write!(f, "rate/address/{address}"),
+            Self::Failures(address) => write!(f, "failures/address/{address}"),
+            Self::Strikes(subject) => write!(f, "strikes/{}", subject.name()),
+        }
+    }
 }

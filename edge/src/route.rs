@@ -3,6 +3,8 @@
 use adlib_shared::limits::COPY_ID_BYTES_MAX;
 use http::Method;
 
+use crate::routes::blocks;
+
 /// What the edge answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route {
@@ -37,6 +39,10 @@ pub enum Guarded {
     Frameworks,
     /// `GET /v1/models`.
     Models,
+    /// `GET` and `POST /admin/blocks`: who is shut out.
+    Blocks,
+    /// `DELETE /admin/blocks/…`: one of them.
+    Block,
 }
 
 /// Why nothing answers.
@@ -61,6 +67,8 @@ const POST: &str = "POST, OPTIONS";
 const POST_OR_QUERY: &str = "POST, QUERY, OPTIONS";
 /// What stands before the id in the path of a stored copy.
 pub const COPIES: &str = "/v1/copies/";
+const GET_POST: &str = "GET, HEAD, POST, OPTIONS";
+const DELETE: &str = "DELETE, OPTIONS";
 
 impl Route {
     /// The route of a path, matched exactly.
@@ -77,6 +85,10 @@ impl Route {
             "/v1/tones" => Self::Guarded(Guarded::Tones),
             "/v1/frameworks" => Self::Guarded(Guarded::Frameworks),
             "/v1/models" => Self::Guarded(Guarded::Models),
+            blocks::PATH => Self::Guarded(Guarded::Blocks),
+            path if path.strip_prefix(blocks::PATH).is_some_and(|rest| rest.starts_with('/')) => {
+                Self::Guarded(Guarded::Block)
+            }
             _ => {
                 return path
                     .strip_prefix(COPIES)
@@ -110,6 +122,8 @@ impl Route {
         match self {
             Self::Guarded(Guarded::Copy) => POST_OR_QUERY,
             Self::Guarded(Guarded::Check | Guarded::Batch | Guarded::Purge) => POST,
+            Self::Guarded(Guarded::Blocks) => GET_POST,
+            Self::Guarded(Guarded::Block) => DELETE,
             _ => GET,
         }
     }
@@ -141,6 +155,8 @@ mod tests {
             (Method::GET, "/v1/tones", Route::Guarded(Guarded::Tones)),
             (Method::GET, "/v1/frameworks", Route::Guarded(Guarded::Frameworks)),
             (Method::GET, "/v1/models", Route::Guarded(Guarded::Models)),
+            (Method::POST, "/admin/blocks", Route::Guarded(Guarded::Blocks)),
+            (Method::DELETE, "/admin/blocks/address/192.0.2.1", Route::Guarded(Guarded::Block)),
         ] {
             assert_eq!(Route::find(&method, path), Ok(route), "{method} {path}");
         }

@@ -1,5 +1,6 @@
 //! The work of each route.
 
+pub mod blocks;
 pub mod catalog;
 pub mod check;
 pub mod copy;

@@ -16,27 +16,37 @@
 //! | `cache_ttl_s` | seconds that a cached copy is fresh, less up to a tenth by its key; 0 switches the cache off | 7200 |
 //! | `stale_while_revalidate_s` | seconds that an expired copy is given while another one is written | 60 |
 //! | `stale_if_error_s` | seconds that an expired copy is given while the origin fails | 86400 |
+//! | `redis_url` | `redis://host:port`, the store of all instances; Spin's key-value store where there is none | none |
+//! | `redis_password` (secret) | the password for it | none |
 //! | `rate_per_minute` | requests a minute and key; 0 for no limit | 100 |
+//! | `tenant_rate_per_minute` | requests a minute and tenant; 0 for no limit | 0 |
+//! | `address_rate_per_minute` | requests a minute and address, with any key; 0 for no limit | 0 |
 //! | `failures_per_minute` | failed authentications a minute and address; 0 for no limit | 20 |
+//! | `strikes_max` | what a key or an address may do wrong within ten minutes before it is blocked; 0 for no blocks | 60 |
+//! | `allowed_networks` | networks such as `192.0.2.0/24`, separated by commas, that are not limited nor blocked | none |
 //! | `origin_connect_ms` | longest wait for a connection | 2000 |
 //! | `origin_first_byte_ms` | longest wait for the origin's first byte | 120000 |
 //! | `origin_between_bytes_ms` | longest silence inside an answer | 45000 |
 //! | `deadline_ms` | longest time that a brief may take, of which the origin is told what is left | 120000 |
 //! | `hedge` | `on` asks a second origin where the first takes longer than 95 of 100 answers | `off` |
 
+mod limits;
 mod number;
 mod origin_url;
 mod origin_urls;
+mod redis_address;
 
 use std::time::Duration;
 
 use adlib_shared::brief::Language;
 use adlib_shared::signature::Secret;
 
+pub use self::limits::{Limits, NETWORKS_MAX, Networks};
 use self::number::number;
 pub use self::origin_url::OriginUrl;
 use self::origin_urls::origin_urls;
 pub use self::origin_urls::{NO_ORIGIN, ORIGIN_VARIABLES};
+pub use self::redis_address::RedisAddress;
 use crate::cache::Lifetime;
 use crate::cors::AllowedOrigins;
 use crate::keyring::Keyring;
@@ -66,7 +76,7 @@ pub struct Variable {
 }
 
 /// Every variable that the component reads.
-pub const VARIABLES: [Variable; 19] = [
+pub const VARIABLES: [Variable; 25] = [
     open("origin_url", "http://127.0.0.1:8080"),
     open("origin_url_2", NO_ORIGIN),
     open("origin_url_3", NO_ORIGIN),
@@ -79,8 +89,14 @@ pub const VARIABLES: [Variable; 19] = [
     open("cache_ttl_s", "7200"),
     open("stale_while_revalidate_s", "60"),
     open("stale_if_error_s", "86400"),
+    open("redis_url", ""),
+    Variable { name: "redis_password", default: Some(""), secret: true },
     open("rate_per_minute", "100"),
+    open("tenant_rate_per_minute", "0"),
+    open("address_rate_per_minute", "0"),
     open("failures_per_minute", "20"),
+    open("strikes_max", "60"),
+    open("allowed_networks", ""),
     open("origin_connect_ms", "2000"),
     open("origin_first_byte_ms", "120000"),
     open("origin_between_bytes_ms", "45000"),
@@ -136,10 +152,10 @@ pub struct Settings {
     pub cors_origins: AllowedOrigins,
     /// How long a cached copy serves; `None` switches the cache off.
     pub cache: Option<Lifetime>,
-    /// Requests a minute and key; `None` for no limit.
-    pub rate_per_minute: Option<u32>,
-    /// Failed authentications a minute and address; `None` for no limit.
-    pub failures_per_minute: Option<u32>,
+    /// Where Redis is; `None` for Spin's key-value store.
+    pub redis: Option<RedisAddress>,
+    /// What callers may take.
+    pub limits: Limits,
     /// Whether a second origin is asked where the first takes long.
     pub hedge: bool,
     /// How long the origin may take.
@@ -205,8 +221,8 @@ impl Settings {
             cors_origins: AllowedOrigins::parse(&cors_origins)
                 .map_err(|wrong| invalid("cors_origins", &cors_origins, wrong))?,
             cache: nonzero(ttl_s).map(|ttl_s| Lifetime { ttl_s, while_revalidate_s, if_error_s }),
-            rate_per_minute: rate("rate_per_minute")?,
-            failures_per_minute: rate("failures_per_minute")?,
+            redis: redis(&text("redis_url")?, &text("redis_password")?)?,
+            limits: Limits::parse(rate, Networks::parse("allowed_networks", &text("allowed_networks")?)?)?,
             hedge: switch("hedge", &text("hedge")?)?,
             timeouts: Timeouts {
                 connect: duration("origin_connect_ms")?,
@@ -232,6 +248,15 @@ fn secret_of(name: &'static str, value: String) -> Result<Vec<u8>, SettingsError
         return Err(hidden(name, wrong));
     }
     Ok(value.into_bytes())
+}
+
+fn redis(url: &str, password: &str) -> Result<Option<RedisAddress>, SettingsError> {
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let address = RedisAddress::parse(url, password);
+    // What was meant for the other variable may stand in this one.
+    address.map(Some).map_err(|wrong| hidden("redis_url", wrong))
 }
 
 fn languages(list: &str) -> Result<Vec<String>, SettingsError> {

@@ -12,6 +12,7 @@ use http::{Request, Response};
 use http_body_util::{BodyDataStream, Full};
 use spin_sdk::http::IntoResponse;
 use spin_sdk::key_value::Store;
+use spin_sdk::redis::{self, Connection, RedisParameter, RedisResult};
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::monotonic_clock::wait_for;
 use spin_sdk::wasip3::http::types::{ErrorCode, RequestOptions};
@@ -20,7 +21,7 @@ use spin_sdk::wasip3::random::random::get_random_u64;
 
 use crate::edge::Edge;
 use crate::settings::{Settings, SettingsError, Timeouts, VARIABLES};
-use crate::world::{Incoming, SendError, StoreError, World};
+use crate::world::{Incoming, SendError, StoreError, Value, World};
 
 thread_local! {
     /// Lives as long as the instance and is shared by its concurrent requests. It is never borrowed across an await.
@@ -68,6 +69,17 @@ fn now_ms() -> u64 {
 struct Spin {
     /// The default store, opened once: some stores answer an open with a round trip.
     store: RefCell<Option<Rc<Store>>>,
+    /// The connection to Redis.
+    redis: RefCell<Option<Rc<Connection>>>,
+}
+
+/// Closes the connection to Redis, unless the command that it guards has ended well.
+struct Suspect<'a>(&'a Spin);
+
+impl Drop for Suspect<'_> {
+    fn drop(&mut self) {
+        self.0.redis.replace(None);
+    }
 }
 
 impl Spin {
@@ -75,16 +87,27 @@ impl Spin {
         if let Some(store) = self.store.borrow().clone() {
             return Ok(store);
         }
-        let store = Rc::new(Store::open_default().await.map_err(|error| StoreError(format!("{error:?}")))?);
+        let store =
+            Rc::new(Store::open_default().await.map_err(|error| StoreError::Failed(format!("{error:?}")))?);
         self.store.replace(Some(Rc::clone(&store)));
         Ok(store)
+    }
+
+    async fn connection(&self, address: &str) -> Result<Rc<Connection>, StoreError> {
+        if let Some(connection) = self.redis.borrow().clone() {
+            return Ok(connection);
+        }
+        let opened = Connection::open(address).await;
+        let connection = Rc::new(opened.map_err(|error| StoreError::Unreachable(format!("{error:?}")))?);
+        self.redis.replace(Some(Rc::clone(&connection)));
+        Ok(connection)
     }
 
     /// What the store says. After a failure it is opened anew, in case the failure is the handle's.
     fn said<T>(&self, result: Result<T, spin_sdk::key_value::Error>) -> Result<T, StoreError> {
         result.map_err(|error| {
             self.store.replace(None);
-            StoreError(format!("{error:?}"))
+            StoreError::Failed(format!("{error:?}"))
         })
     }
 }
@@ -103,6 +126,25 @@ impl World for Spin {
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let store = self.store().await?;
         self.said(store.delete(key).await)
+    }
+
+    async fn redis(
+        &self,
+        address: &str,
+        command: &'static str,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<Value>, StoreError> {
+        let suspect = Suspect(self);
+        let connection = self.connection(address).await?;
+        let arguments = arguments.into_iter().map(RedisParameter::Binary);
+        let answer = connection.execute(command, arguments).await.map_err(|error| match error {
+            redis::Error::Other(said) => StoreError::of_redis(said),
+            error => StoreError::Failed(format!("{error:?}")),
+        });
+        if !matches!(answer, Err(StoreError::Unreachable(_))) {
+            std::mem::forget(suspect);
+        }
+        Ok(answer?.into_iter().map(value).collect())
     }
 
     async fn send(
@@ -128,6 +170,15 @@ impl World for Spin {
 
     fn entropy(&self) -> u128 {
         u128::from(get_random_u64()) << 64 | u128::from(get_random_u64())
+    }
+}
+
+fn value(value: RedisResult) -> Value {
+    match value {
+        RedisResult::Nil => Value::Nil,
+        RedisResult::Status(text) => Value::Status(text),
+        RedisResult::Int64(number) => Value::Number(number),
+        RedisResult::Binary(bytes) => Value::Bytes(bytes),
     }
 }
 

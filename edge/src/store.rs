@@ -4,19 +4,22 @@
 //! at one stroke, it says at its own place.
 
 pub mod key_value;
+pub mod redis;
 
 use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 
-use adlib_shared::rate::Decision;
+use adlib_shared::rate::{Decision, Gcra};
 
 use crate::block::{Block, Subject};
 use crate::limit::Limit;
 use crate::request_id::RequestId;
+use crate::settings::RedisAddress;
 use crate::world::{StoreError, World};
 
 pub use self::key_value::KeyValue;
+pub use self::redis::Redis;
 
 /// What a store answers, in time.
 pub type Answer<'a, T> = LocalBoxFuture<'a, Result<T, StoreError>>;
@@ -87,6 +90,10 @@ pub trait Store {
     /// Asks for everything that one request needs to know.
     fn visit<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, Visited>;
 
+    /// Counts something that a subject did wrong, and blocks it where it was too much: `gcra` says what is. The block
+    /// comes back where there is a new one.
+    fn strike(&self, subject: Subject, gcra: Gcra, now_ms: u64) -> Answer<'_, Option<Block>>;
+
     /// Keeps an entry; false where its lease was lost meanwhile.
     fn keep<'a>(&'a self, entry: NewEntry<'a>) -> Answer<'a, bool>;
 
@@ -124,7 +131,11 @@ pub trait Store {
     fn unblock(&self, subject: Subject, now_ms: u64) -> Answer<'_, bool>;
 }
 
-/// The store of these settings.
-pub fn open<W: World>(world: &Rc<W>) -> Rc<dyn Store> {
-    Rc::new(KeyValue::new(Rc::clone(world)))
+/// The store: Redis where its address is set.
+pub fn open<W: World>(world: &Rc<W>, redis: Option<&RedisAddress>) -> Rc<dyn Store> {
+    let world = Rc::clone(world);
+    match redis {
+        None => Rc::new(KeyValue::new(world)),
+        Some(address) => Rc::new(Redis::new(world, address.clone())),
+    }
 }

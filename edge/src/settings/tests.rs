@@ -21,8 +21,8 @@ fn the_secrets_are_enough_and_the_rest_has_the_contracts_defaults() {
     assert_eq!(settings.languages, ["en"]);
     let lifetime = Lifetime { ttl_s: CACHE_TTL_S_DEFAULT, while_revalidate_s: 60, if_error_s: 86_400 };
     assert_eq!(settings.cache, Some(lifetime));
-    assert_eq!(settings.rate_per_minute, Some(REQUESTS_PER_MINUTE_DEFAULT));
-    assert_eq!(settings.failures_per_minute, Some(20));
+    assert_eq!(settings.limits.rate_per_minute, Some(REQUESTS_PER_MINUTE_DEFAULT));
+    assert_eq!(settings.limits.failures_per_minute, Some(20));
     assert_eq!(settings.timeouts.connect, Duration::from_secs(2));
 }
 
@@ -65,7 +65,8 @@ fn a_secret_is_long_enough_or_refused_without_being_shown() {
 fn zero_switches_cache_and_limits_off() {
     let settings = parsed(&[("cache_ttl_s", "0"), ("rate_per_minute", "0"), ("failures_per_minute", "0")])
         .expect("valid");
-    assert_eq!((settings.cache, settings.rate_per_minute, settings.failures_per_minute), (None, None, None));
+    let limits = settings.limits;
+    assert_eq!((settings.cache, limits.rate_per_minute, limits.failures_per_minute), (None, None, None));
 }
 
 #[test]

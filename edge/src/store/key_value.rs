@@ -15,7 +15,7 @@ mod memo;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use adlib_shared::rate::Decision;
+use adlib_shared::rate::{Decision, Gcra};
 use futures::FutureExt;
 
 use self::leases::Leases;
@@ -23,6 +23,7 @@ use self::limiter::Limiter;
 use self::memo::Memo;
 use super::{Answer, Lease, NewEntry, Store, Visit, Visited};
 use crate::block::{Block, Subject};
+use crate::limit::{Limit, Meter};
 use crate::log;
 use crate::world::{StoreError, World};
 
@@ -163,6 +164,27 @@ impl<W: World> Store for KeyValue<W> {
                 visited.epochs.push(self.epoch(tag, visit.fresh_epoch, visit.now_ms).await?);
             }
             Ok(visited)
+        }
+        .boxed_local()
+    }
+
+    fn strike(&self, subject: Subject, gcra: Gcra, now_ms: u64) -> Answer<'_, Option<Block>> {
+        async move {
+            let strike = Limit { meter: Meter::Strikes(subject), gcra, cost: 1 };
+            let taken = self.limiter.take(&*self.world, &[strike], now_ms).await?;
+            for untold in taken.untold {
+                untold.tell(&*self.world).await?;
+            }
+            if taken.decisions.iter().all(|decision| decision.allowed) {
+                return Ok(None);
+            }
+            let next = |blocks: &mut Blocks| {
+                let last = blocks.get(&subject.name()).copied();
+                let block = last.filter(|last| last.holds(now_ms)).unwrap_or(Block::after(last, now_ms));
+                blocks.insert(subject.name(), block);
+                block
+            };
+            self.change_blocks(now_ms, next).await.map(Some)
         }
         .boxed_local()
     }

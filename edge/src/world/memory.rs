@@ -10,7 +10,8 @@ use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
 use http::{Request, Response};
 
-use super::{Incoming, SendError, StoreError, World};
+use super::redis_server::RedisServer;
+use super::{Incoming, SendError, StoreError, Value, World};
 use crate::settings::Timeouts;
 
 /// What the origin answers next.
@@ -35,6 +36,7 @@ pub struct Memory {
     drawn: Cell<u64>,
     reads: Cell<usize>,
     is_slow: Cell<bool>,
+    redis: Option<RedisServer>,
     is_failing: Cell<bool>,
     script: RefCell<VecDeque<Line>>,
     sent: RefCell<Vec<Request<Bytes>>>,
@@ -55,6 +57,11 @@ impl Memory {
     /// A store whose every operation fails.
     pub fn failing() -> Self {
         Self { is_failing: Cell::new(true), ..Self::default() }
+    }
+
+    /// A world with a Redis server.
+    pub fn with_redis(server: RedisServer) -> Self {
+        Self { redis: Some(server), ..Self::default() }
     }
 
     /// From now on every operation of the store fails, or none.
@@ -123,7 +130,7 @@ impl Memory {
         if self.is_slow.get() {
             give_way().await;
         }
-        if self.is_failing.get() { Err(StoreError("it is switched off".to_owned())) } else { Ok(()) }
+        if self.is_failing.get() { Err(StoreError::Failed("it is switched off".to_owned())) } else { Ok(()) }
     }
 }
 
@@ -155,6 +162,19 @@ impl World for Memory {
         self.ready().await?;
         self.values.borrow_mut().remove(key);
         Ok(())
+    }
+
+    async fn redis(
+        &self,
+        _: &str,
+        command: &'static str,
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Vec<Value>, StoreError> {
+        self.ready().await?;
+        let Some(server) = &self.redis else {
+            return Err(StoreError::Unreachable("there is none".to_owned()));
+        };
+        server.run(command, arguments)
     }
 
     async fn send(&self, request: Request<Bytes>, _: Timeouts) -> Result<Response<Incoming>, SendError> {

@@ -13,6 +13,7 @@ use http::header::ETAG;
 use http::{Method, StatusCode};
 
 use super::{Asked, CACHE_STATUS};
+use crate::admit::pass;
 use crate::answer::{self, ANSWER_BYTES_MAX};
 use crate::cache::{CacheStatus, Forward, Forwarded};
 use crate::call::Call;
@@ -40,6 +41,7 @@ pub(super) async fn forward<W: World>(
 ) -> Result<Reply, Failure> {
     let began = Instant::now();
     call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
+    pass(edge, call)?;
     let lead = keep.as_ref().and_then(|keep| keep.lead.as_ref());
     let outcome = prolonging(edge, &call.id, call.now_ms, lead, ask(edge, call, asked)).await;
     call.time("origin", began);

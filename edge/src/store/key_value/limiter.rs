@@ -164,10 +164,10 @@ async fn read<W: World>(world: &W, name: &str) -> Result<State, StoreError> {
 
 fn name(meter: &Meter) -> String {
     match meter {
-        Meter::Key(hash) => format!("rate/key/{}", hash.to_hex()),
-        Meter::Failures(address) => format!("rate/address/{:03x}", group(*address)),
-        Meter::Strikes(Subject::Key(hash)) => format!("strikes/key/{}", hash.to_hex()),
-        Meter::Strikes(Subject::Address(address)) => format!("strikes/address/{:03x}", group(*address)),
+        Meter::Address(address) => format!("rate/group/{:03x}", group(*address)),
+        Meter::Failures(address) => format!("failures/group/{:03x}", group(*address)),
+        Meter::Strikes(Subject::Address(address)) => format!("strikes/group/{:03x}", group(*address)),
+        Meter::Key(_) | Meter::Tenant(_) | Meter::Strikes(Subject::Key(_)) => meter.to_string(),
     }
 }
 

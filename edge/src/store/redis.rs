@@ -1,0 +1,338 @@
+//! The store over Redis: one script does a whole visit at one stroke, so limits are exact however many nodes there are.
+//!
+//! All names share one hash tag, so that a cluster keeps them on one node. Records of keys and epochs do not expire;
+//! everything else does. A server that evicts should therefore evict only what expires (`volatile-ttl`).
+
+mod breaker;
+mod script;
+#[cfg(test)]
+mod tests;
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use adlib_shared::rate::{Decision, Gcra, State};
+use futures::FutureExt;
+use futures::future::{Either, select};
+
+use self::breaker::Breaker;
+use self::script::{Script, Scripts};
+use super::{Answer, Lease, NewEntry, Store, Visit, Visited};
+use crate::block::{BLOCK_MS_MAX, BLOCK_MS_MIN, Block, DECAY_MS, LEVEL_MAX, Subject};
+use crate::limit::{Limit, Meter};
+use crate::settings::RedisAddress;
+use crate::world::{StoreError, Value, World};
+
+/// Longest wait for an answer of the server, the connection to it included. A server in the same data centre answers in
+/// a millisecond; a request that has waited so long is better answered without it.
+pub const ANSWER_TIME_MAX: Duration = Duration::from_millis(250);
+
+/// What every name begins with.
+const PREFIX: &str = "{adlib}:";
+
+/// The store, and what this instance knows of it.
+pub struct Redis<W> {
+    world: Rc<W>,
+    address: RedisAddress,
+    scripts: Scripts,
+    breaker: Breaker,
+}
+
+impl<W: World> Redis<W> {
+    /// The store on this server.
+    pub fn new(world: Rc<W>, address: RedisAddress) -> Self {
+        Self { world, address, scripts: Scripts::new(), breaker: Breaker::default() }
+    }
+
+    /// Runs a command within [`ANSWER_TIME_MAX`], unless the server is being left alone.
+    async fn command(&self, command: &'static str, arguments: Vec<Vec<u8>>) -> Result<Values, StoreError> {
+        if !self.breaker.may_ask(Instant::now()) {
+            return Err(StoreError::Unreachable("it did not answer a moment ago".to_owned()));
+        }
+        let answer = {
+            let answer = pin!(self.world.redis(self.address.expose(), command, arguments));
+            match select(answer, pin!(self.world.sleep(ANSWER_TIME_MAX))).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => {
+                    Err(StoreError::Unreachable(format!("no answer within {ANSWER_TIME_MAX:?}")))
+                }
+            }
+        };
+        match &answer {
+            Err(StoreError::Unreachable(_)) => self.breaker.failed(Instant::now()),
+            _ => self.breaker.answered(),
+        }
+        answer.map(|values| Values(values.into_iter()))
+    }
+
+    /// Runs a script by its digest, and by its text where the server does not know it.
+    async fn run(
+        &self,
+        script: &Script,
+        keys: &[String],
+        arguments: Vec<Vec<u8>>,
+    ) -> Result<Values, StoreError> {
+        let with = |script: &str| {
+            let mut all = vec![script.as_bytes().to_vec(), keys.len().to_string().into_bytes()];
+            all.extend(keys.iter().map(|key| key.clone().into_bytes()));
+            all.extend(arguments.iter().cloned());
+            all
+        };
+        match self.command("EVALSHA", with(script.digest())).await {
+            Err(StoreError::NoScript) => self.command("EVAL", with(script.text)).await,
+            answer => answer,
+        }
+    }
+}
+
+impl<W: World> Store for Redis<W> {
+    fn visit<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, Visited> {
+        async move {
+            let Visit { subjects, limits, entry, tags, fresh_epoch, .. } = visit;
+            let keys: Vec<String> = (subjects.iter().map(block_name))
+                .chain(limits.iter().map(|limit| meter_name(&limit.meter)))
+                .chain(tags.iter().map(|tag| epoch_name(tag)))
+                .chain(entry.map(entry_name))
+                .collect();
+            let counts = [subjects.len(), limits.len(), tags.len()];
+            let arguments = (counts.iter().map(number))
+                .chain([fresh_epoch.to_le_bytes().to_vec()])
+                .chain(limits.iter().flat_map(rate))
+                .collect();
+            let mut values = self.run(&self.scripts.visit, &keys, arguments).await?;
+            let now_ms = values.number()?;
+            let (place, block) = (values.number()?, values.bytes()?.unwrap_or_default());
+            if let Some(index) = (place as usize).checked_sub(1) {
+                let block = parse_block(&block).ok_or_else(unexpected)?;
+                // The end by this instance's clock, as everyone else here reads it.
+                let until_ms = visit.now_ms + block.until_ms.saturating_sub(now_ms);
+                let blocked = Some((index, Block { until_ms, ..block }));
+                return Ok(Visited { blocked, ..Visited::default() });
+            }
+            let mut visited = Visited::default();
+            for limit in limits {
+                let decision: Decision = limit.gcra.take(State(values.number()?), limit.cost, now_ms);
+                visited.decisions.push(decision);
+            }
+            if visited.passes() {
+                visited.entry = values.bytes()?;
+                for _ in tags {
+                    visited.epochs.push(epoch(values.bytes()?)?);
+                }
+            }
+            Ok(visited)
+        }
+        .boxed_local()
+    }
+
+    fn strike(&self, subject: Subject, gcra: Gcra, _: u64) -> Answer<'_, Option<Block>> {
+        async move {
+            let strike = Limit { meter: Meter::Strikes(subject), gcra, cost: 1 };
+            let keys = [meter_name(&strike.meter), block_name(&subject), blocks_name()];
+            let numbers = [BLOCK_MS_MIN, BLOCK_MS_MAX, DECAY_MS, LEVEL_MAX.into()];
+            let arguments = [subject.name().into_bytes()].into_iter();
+            let arguments = arguments.chain(rate(&strike)).chain(numbers.iter().map(number)).collect();
+            let mut values = self.run(&self.scripts.strike, &keys, arguments).await?;
+            let (_, until_ms, level) = (values.number()?, values.number()?, values.number()? as u32);
+            Ok((until_ms > 0).then_some(Block { until_ms, level }))
+        }
+        .boxed_local()
+    }
+
+    fn keep<'a>(&'a self, entry: NewEntry<'a>) -> Answer<'a, bool> {
+        async move {
+            let (name, seconds) = (entry_name(entry.key), number(&entry.keep_s.max(1)));
+            let Some(lease) = entry.lease else {
+                let arguments = vec![name.into_bytes(), entry.sealed.to_vec(), b"EX".to_vec(), seconds];
+                return self.command("SET", arguments).await.map(|_| true);
+            };
+            let arguments = vec![entry.sealed.to_vec(), seconds, token(lease)];
+            let mut values = self.run(&self.scripts.keep, &[name, lease_name(lease)], arguments).await?;
+            Ok(values.number()? == 1)
+        }
+        .boxed_local()
+    }
+
+    fn entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, Option<Vec<u8>>> {
+        async move { self.command("GET", vec![entry_name(key).into_bytes()]).await?.bytes() }.boxed_local()
+    }
+
+    fn drop_entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, ()> {
+        async move { self.command("DEL", vec![entry_name(key).into_bytes()]).await.map(|_| ()) }.boxed_local()
+    }
+
+    fn acquire<'a>(&'a self, lease: &'a Lease, _: u64, lasts_ms: u64) -> Answer<'a, bool> {
+        async move {
+            let arguments = vec![token(lease), number(&lasts_ms.max(1))];
+            Ok(self.run(&self.scripts.acquire, &[lease_name(lease)], arguments).await?.number()? == 1)
+        }
+        .boxed_local()
+    }
+
+    fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()> {
+        async move {
+            self.run(&self.scripts.release, &[lease_name(lease)], vec![token(lease)]).await.map(|_| ())
+        }
+        .boxed_local()
+    }
+
+    fn renew<'a>(&'a self, tag: &'a str, epoch: u128) -> Answer<'a, ()> {
+        async move {
+            let arguments = vec![epoch_name(tag).into_bytes(), epoch.to_le_bytes().to_vec()];
+            self.command("SET", arguments).await.map(|_| ())
+        }
+        .boxed_local()
+    }
+
+    fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>> {
+        async move { self.command("GET", vec![prefixed(name).into_bytes()]).await?.bytes() }.boxed_local()
+    }
+
+    fn set<'a>(&'a self, name: &'a str, value: &'a [u8], keep_s: Option<u64>) -> Answer<'a, ()> {
+        async move {
+            let mut arguments = vec![prefixed(name).into_bytes(), value.to_vec()];
+            if let Some(seconds) = keep_s {
+                arguments.extend([b"EX".to_vec(), number(&seconds.max(1))]);
+            }
+            self.command("SET", arguments).await.map(|_| ())
+        }
+        .boxed_local()
+    }
+
+    fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
+        async move { self.command("DEL", vec![prefixed(name).into_bytes()]).await.map(|_| ()) }.boxed_local()
+    }
+
+    fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {
+        async move {
+            let range = [blocks_name().into_bytes(), number(&now_ms), b"+inf".to_vec()];
+            let names = self.command("ZRANGEBYSCORE", range.to_vec()).await?;
+            let subjects: Vec<Subject> = names.texts().filter_map(|name| Subject::parse(&name)).collect();
+            if subjects.is_empty() {
+                return Ok(Vec::new());
+            }
+            let keys = subjects.iter().map(|subject| block_name(subject).into_bytes()).collect();
+            let mut values = self.command("MGET", keys).await?;
+            let mut blocks = Vec::with_capacity(subjects.len());
+            for subject in subjects {
+                let block = values.bytes()?.and_then(|bytes| parse_block(&bytes));
+                blocks.extend(block.filter(|block| block.holds(now_ms)).map(|block| (subject, block)));
+            }
+            Ok(blocks)
+        }
+        .boxed_local()
+    }
+
+    fn block(&self, subject: Subject, block: Block, now_ms: u64) -> Answer<'_, ()> {
+        async move {
+            let lasts_ms = block.until_ms.saturating_sub(now_ms).max(1);
+            let value = format!("{} {}", block.until_ms, block.level).into_bytes();
+            let name = block_name(&subject).into_bytes();
+            self.command("SET", vec![name, value, b"PX".to_vec(), number(&lasts_ms)]).await?;
+            let listed =
+                vec![blocks_name().into_bytes(), number(&block.until_ms), subject.name().into_bytes()];
+            self.command("ZADD", listed).await.map(|_| ())
+        }
+        .boxed_local()
+    }
+
+    fn unblock(&self, subject: Subject, now_ms: u64) -> Answer<'_, bool> {
+        async move {
+            let name = block_name(&subject).into_bytes();
+            let block = self.command("GET", vec![name.clone()]).await?.bytes()?;
+            self.command("DEL", vec![name, strikes_name(&subject).into_bytes()]).await?;
+            let listed = vec![blocks_name().into_bytes(), subject.name().into_bytes()];
+            self.command("ZREM", listed).await?;
+            Ok(block.and_then(|block| parse_block(&block)).is_some_and(|block| block.holds(now_ms)))
+        }
+        .boxed_local()
+    }
+}
+
+/// The values of an answer, one after the other.
+struct Values(std::vec::IntoIter<Value>);
+
+impl Values {
+    fn number(&mut self) -> Result<u64, StoreError> {
+        match self.0.next() {
+            Some(Value::Number(number)) => u64::try_from(number).map_err(|_| unexpected()),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.0.next() {
+            Some(Value::Bytes(bytes)) => Ok(Some(bytes)),
+            Some(Value::Nil) => Ok(None),
+            _ => Err(unexpected()),
+        }
+    }
+
+    fn texts(self) -> impl Iterator<Item = String> {
+        self.0.filter_map(|value| match value {
+            Value::Bytes(bytes) => String::from_utf8(bytes).ok(),
+            _ => None,
+        })
+    }
+}
+
+fn unexpected() -> StoreError {
+    StoreError::Failed("it answered what was not asked".to_owned())
+}
+
+fn epoch(bytes: Option<Vec<u8>>) -> Result<u128, StoreError> {
+    let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(unexpected)?;
+    Ok(u128::from_le_bytes(bytes))
+}
+
+/// `until_ms level`.
+fn parse_block(bytes: &[u8]) -> Option<Block> {
+    let (until_ms, level) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
+    Some(Block { until_ms: until_ms.parse().ok()?, level: level.parse().ok()? })
+}
+
+/// What the scripts need of a limit.
+fn rate(limit: &Limit) -> [Vec<u8>; 3] {
+    [number(&limit.gcra.interval_us()), number(&limit.gcra.window_us()), number(&limit.cost)]
+}
+
+fn number(number: &impl ToString) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+fn token(lease: &Lease) -> Vec<u8> {
+    lease.token.to_le_bytes().to_vec()
+}
+
+fn prefixed(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
+fn entry_name(key: &[u8; 32]) -> String {
+    format!("{PREFIX}copy/{}", data_encoding::HEXLOWER.encode(key))
+}
+
+fn epoch_name(tag: &str) -> String {
+    format!("{PREFIX}epoch/{tag}")
+}
+
+fn lease_name(lease: &Lease) -> String {
+    format!("{PREFIX}lease/{}", lease.name)
+}
+
+fn block_name(subject: &Subject) -> String {
+    format!("{PREFIX}block/{}", subject.name())
+}
+
+fn strikes_name(subject: &Subject) -> String {
+    meter_name(&Meter::Strikes(*subject))
+}
+
+fn blocks_name() -> String {
+    prefixed("blocks")
+}
+
+fn meter_name(meter: &Meter) -> String {
+    format!("{PREFIX}{meter}")
+}

@@ -1,0 +1,46 @@
+//! The scripts that run in Redis, each at one stroke.
+//!
+//! They go by Redis's clock, since those of the nodes differ, and touch only the keys that they are given.
+
+use std::cell::OnceCell;
+
+use data_encoding::HEXLOWER;
+use sha1::{Digest, Sha1};
+
+/// A script, and the name under which the server knows it once it has run.
+pub(super) struct Script {
+    pub(super) text: &'static str,
+    digest: OnceCell<String>,
+}
+
+impl Script {
+    const fn new(text: &'static str) -> Self {
+        Self { text, digest: OnceCell::new() }
+    }
+
+    /// SHA-1 of the text in hexadecimal digits, as `EVALSHA` takes it.
+    pub(super) fn digest(&self) -> &str {
+        self.digest.get_or_init(|| HEXLOWER.encode(&Sha1::digest(self.text)))
+    }
+}
+
+/// All scripts.
+pub(super) struct Scripts {
+    pub(super) visit: Script,
+    pub(super) strike: Script,
+    pub(super) keep: Script,
+    pub(super) acquire: Script,
+    pub(super) release: Script,
+}
+
+impl Scripts {
+    pub(super) const fn new() -> Self {
+        Self {
+            visit: Script::new(include_str!("visit.lua")),
+            strike: Script::new(include_str!("strike.lua")),
+            keep: Script::new(include_str!("keep.lua")),
+            acquire: Script::new(include_str!("acquire.lua")),
+            release: Script::new(include_str!("release.lua")),
+        }
+    }
+}

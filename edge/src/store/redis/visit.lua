@@ -1,0 +1,55 @@
+-- One visit of a request: who is blocked, what the limits say, the entry, the epochs.
+--
+-- KEYS  the blocks, the limits, the tags, and at last an entry, if one is looked for
+-- ARGV  how many blocks, limits and tags there are; the epoch of a tag that has none; then for each limit its interval,
+--       its window and what the request takes of it, the first two in microseconds
+--
+-- Returns the time in milliseconds; the place of the first block that holds, or 0, and its value; the state of each
+-- limit before this request; the entry; the epochs. What follows a block or a refusal is left out.
+local blocks, limits, tags = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+local now = now_ms * 1000
+
+for place = 1, blocks do
+    local block = redis.call('GET', KEYS[place])
+    if block and tonumber(string.match(block, '^%d+')) > now_ms then
+        return { now_ms, place, block }
+    end
+end
+
+local found = { now_ms, 0, '' }
+local next_states, passes = {}, true
+for place = 1, limits do
+    local interval = tonumber(ARGV[2 + 3 * place])
+    local window = tonumber(ARGV[3 + 3 * place])
+    local cost = tonumber(ARGV[4 + 3 * place])
+    local state = tonumber(redis.call('GET', KEYS[blocks + place]) or 0)
+    -- The same steps as in shared/src/rate.rs; whole numbers of this size are exact in Lua.
+    local due = math.min(math.max(state, now), now + window)
+    next_states[place] = due + math.min(interval * cost, window)
+    passes = passes and next_states[place] - now <= window
+    found[#found + 1] = state
+end
+if not passes then
+    return found
+end
+for place = 1, limits do
+    local lasts_ms = math.ceil((next_states[place] - now) / 1000)
+    if lasts_ms > 0 then
+        redis.call('SET', KEYS[blocks + place], string.format('%.0f', next_states[place]), 'PX', lasts_ms)
+    end
+end
+
+local entry = KEYS[blocks + limits + tags + 1]
+found[#found + 1] = entry and redis.call('GET', entry)
+for place = 1, tags do
+    local key = KEYS[blocks + limits + place]
+    local epoch = redis.call('GET', key)
+    if not epoch then
+        epoch = ARGV[4]
+        redis.call('SET', key, epoch)
+    end
+    found[#found + 1] = epoch
+end
+return found

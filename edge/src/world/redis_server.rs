@@ -1,0 +1,67 @@
+//! A Redis server of a test's own, in a folder of its own.
+
+use std::cell::RefCell;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+
+use super::{StoreError, Value};
+
+/// A server and a connection to it.
+pub struct RedisServer {
+    child: Child,
+    connection: RefCell<redis::Connection>,
+    _folder: tempfile::TempDir,
+}
+
+impl RedisServer {
+    /// Starts a server that listens on a socket in its folder alone, and writes nothing to the disk.
+    pub fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let socket = folder.path().join("redis.sock");
+        let mut child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
+            .arg(&socket)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("redis-server is installed; `cargo dev test` installs it");
+        let log = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut lines = log.lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("accept connections")), "redis-server does not start");
+        let info: ConnectionInfo = ConnectionAddr::Unix(socket).into_connection_info().expect("an address");
+        let connection = Client::open(info).and_then(|client| client.get_connection()).expect("a connection");
+        Self { child, connection: RefCell::new(connection), _folder: folder }
+    }
+
+    /// Runs a command.
+    pub fn run(&self, command: &str, arguments: Vec<Vec<u8>>) -> Result<Vec<Value>, StoreError> {
+        let mut built = redis::cmd(command);
+        for argument in arguments {
+            built.arg(argument);
+        }
+        let answer = built.query::<redis::Value>(&mut *self.connection.borrow_mut());
+        let mut values = Vec::new();
+        flatten(answer.map_err(|error| StoreError::of_redis(error.to_string()))?, &mut values);
+        Ok(values)
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn flatten(value: redis::Value, values: &mut Vec<Value>) {
+    values.push(match value {
+        redis::Value::Array(inner) => return inner.into_iter().for_each(|value| flatten(value, values)),
+        redis::Value::Int(number) => Value::Number(number),
+        redis::Value::BulkString(bytes) => Value::Bytes(bytes),
+        redis::Value::Okay => Value::Status("OK".to_owned()),
+        redis::Value::SimpleString(text) => Value::Status(text),
+        redis::Value::Nil => Value::Nil,
+        other => panic!("no command of the edge is answered so: {other:?}"),
+    });
+}
