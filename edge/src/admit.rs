@@ -195,3 +195,6 @@ fn wait(code: Code, detail: String, retry_after_ms: u64) -> Failure {
     failure.problem.retry_after_s = u32::try_from(retry_after_ms.div_ceil(1000)).ok();
     failure
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,11 +53,11 @@ mod tests {
         }
         assert!(breaker.may_ask(begun), "one less than it takes");
         breaker.failed(begun);
-        assert!(!breaker.may_ask(begun) && !breaker.may_ask(begun + PAUSE - Duration::from_millis(1)));
+        assert!(!breaker.may_ask(begun) && !breaker.may_ask(begun + PAUSE * 9 / 10));
         assert!(breaker.may_ask(begun + PAUSE), "one tries");
         assert!(!breaker.may_ask(begun + PAUSE), "and no other");
         breaker.failed(begun + PAUSE);
-        assert!(!breaker.may_ask(begun + 2 * PAUSE - Duration::from_millis(1)));
+        assert!(!breaker.may_ask(begun + PAUSE * 19 / 10));
         assert!(breaker.may_ask(begun + 2 * PAUSE));
         breaker.answered();
         assert!(breaker.may_ask(begun) && breaker.may_ask(begun));

@@ -42,7 +42,8 @@ for place = 1, limits do
 end
 
 local entry = KEYS[blocks + limits + tags + 1]
-found[#found + 1] = entry and redis.call('GET', entry)
+-- Nothing that is looked for is nothing that is found: a list of Lua would end at nil.
+found[#found + 1] = entry ~= nil and redis.call('GET', entry)
 for place = 1, tags do
     local key = KEYS[blocks + limits + place]
     local epoch = redis.call('GET', key)
