@@ -73,6 +73,8 @@ impl Call {
             record: Record::default(),
             notes: HeaderMap::new(),
             is_counted: true,
+            is_sheltered: self.is_sheltered,
+            passage: None,
             began: Instant::now(),
             spans: Vec::new(),
         }
