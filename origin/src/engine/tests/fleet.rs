@@ -137,3 +137,32 @@ fn a_fleet_has_failed_when_its_last_engine_has() {
     assert_eq!(fleet.ready(), Err(reasons.to_vec()));
     drop((running, held));
 }
+
+/// A fault of the program.
+struct Faulty;
+
+impl Guide for Faulty {
+    fn branches(&self) -> usize {
+        1
+    }
+    fn sampling(&self, _branch: usize) -> Sampling<'_> {
+        Sampling { params: SampleParams::default(), mask: None }
+    }
+    fn advance(&mut self, _branch: usize, _sampled: Sampled) -> Progress {
+        panic!("a fault that a test has put here")
+    }
+    fn select(&mut self) -> Selection {
+        Selection::Finish
+    }
+}
+
+#[test]
+fn an_engine_that_a_fault_ends_is_not_waited_for() {
+    let (handle, thread) = start(LIMITS);
+    let fleet = Fleet::new(vec![handle]);
+    let told = events(fleet.submit(request(prompt(1, 20), vec![Box::new(Faulty)])).expect("room"));
+    assert!(!matches!(told.last(), Some(Event::Complete { .. } | Event::Aborted(_))), "{told:?}");
+    let failed = FleetThreads(vec![thread]).wait().expect_err("it has ended by a fault");
+    assert_eq!(failed, EngineLost { replica: 0, reason: String::from("a fault of the program") });
+    assert_eq!(fleet.ready(), Err(vec![String::from("engine 0 has stopped: the engine's thread has ended")]));
+}
