@@ -25,6 +25,8 @@ struct bf16_t {
 
 // A kernel for blocks of up to this many threads.
 #define KERNEL(threads) extern "C" __global__ void __launch_bounds__(threads)
+// The same, so many blocks of which are on a multiprocessor at once.
+#define KERNEL_RESIDENT(threads, blocks) extern "C" __global__ void __launch_bounds__(threads, blocks)
 // Makes a kernel known to the simulator.
 #define REGISTER(kernel, threads)
 // An array of the block, uninitialised; a pointer, so sizeof says nothing about it.
@@ -85,6 +87,50 @@ __device__ __forceinline__ void multiply_accumulate(float (&d)[4], const uint32_
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// Reads weights: what no launch writes, and what a multiprocessor reads once, so that it takes no place in the first cache.
+// In the order in which it is written, since what comes before `wait_for_launches` shall stay there.
+__device__ __forceinline__ uint4 read_once(const uint4* from) {
+  uint4 x;
+  asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0,%1,%2,%3}, [%4];"
+               : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+               : "l"(from));
+  return x;
+}
+__device__ __forceinline__ uint2 read_once(const uint2* from) {
+  uint2 x;
+  asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0,%1}, [%2];" : "=r"(x.x), "=r"(x.y) : "l"(from));
+  return x;
+}
+__device__ __forceinline__ uint32_t read_once(const uint32_t* from) {
+  uint32_t x;
+  asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(x) : "l"(from));
+  return x;
+}
+
+// Asks for a line of what no launch writes, so that it is near when it is read.
+__device__ __forceinline__ void prefetch(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+
+// Adds 1 to a counter; what it held before. What was written before an arrival is there for who arrives later.
+__device__ __forceinline__ uint32_t arrive(uint32_t* counter) {
+  uint32_t before;
+  asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+  return before;
+}
+
+// Lets the next launch begin as soon as there is room for its blocks; see `wait_for_launches`.
+__device__ __forceinline__ void let_next_begin() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+// Waits until the launches before this one are done and what they wrote is there. A launch begins before that, to save the
+// time between two: until every thread has been here, it may read weights and nothing else.
+__device__ __forceinline__ void wait_for_launches() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
@@ -117,8 +163,18 @@ __device__ __forceinline__ uint32_t pack(float first, float second) {
   return uint32_t(high.bits) << 16 | low.bits;
 }
 
-// Both halves alike.
-__device__ __forceinline__ uint32_t pair(uint16_t bits) { return uint32_t(bits) << 16 | bits; }
+// Rounds a number into an array of a type that the launch chooses.
+__device__ __forceinline__ void put_operand(void* to, bool is_bf16, size_t index, float value) {
+  if (is_bf16) {
+    from_float(static_cast<bf16_t*>(to)[index], value);
+  } else {
+    from_float(static_cast<half_t*>(to)[index], value);
+  }
+}
+
+// A word's lower or upper half twice.
+__device__ __forceinline__ uint32_t low_pair(uint32_t word) { return __byte_perm(word, 0, 0x1010); }
+__device__ __forceinline__ uint32_t high_pair(uint32_t word) { return __byte_perm(word, 0, 0x3232); }
 
 constexpr int WARP = 32;
 

@@ -6,6 +6,8 @@ constexpr int EMBED_THREADS = 128;
 // stream (rows, width) = table[tokens (rows)]. A block a row.
 template <class Format>
 __device__ __forceinline__ void embed(const Weights& table, const uint32_t* tokens, float* stream, int width) {
+  let_next_begin();
+  wait_for_launches();
   uint32_t token = tokens[blockIdx.x];
   size_t tile = size_t(token / TILE_OUTPUTS) * (width / TILE_INPUTS);
   for (int i = threadIdx.x; i < width; i += EMBED_THREADS) {

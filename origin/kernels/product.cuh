@@ -36,20 +36,33 @@ enum Then : int {
   STORE,
   // It is added to what the output holds: the residual stream.
   ADD,
-  // It multiplies the SiLU of what the output holds: the gated feed-forward layer.
-  GATE,
+  // The gated feed-forward layer: it multiplies the SiLU of the gate's product, for the next product in half precision or
+  // bfloat16.
+  GATE_F16,
+  GATE_BF16,
 };
 
 struct Output {
-  // (rows, stride): the first of this matrix's outputs.
+  // (rows, stride): the first of this matrix's outputs, or what the gate's product is.
   float* values;
+  // (rows, stride): the next product's operand, behind a gate.
+  void* operand;
   int stride;
   // Outputs of the matrix.
   int count;
   int then;
 
-  __device__ __forceinline__ void put(int row, int output, float value) const {
-    float& to = values[size_t(row) * stride + output];
-    to = then == STORE ? value : then == ADD ? to + value : silu(to) * value;
+  // What the output holds before.
+  __device__ __forceinline__ float before(int row, int output) const {
+    return then == STORE ? 0 : values[size_t(row) * stride + output];
+  }
+
+  __device__ __forceinline__ void put(int row, int output, float value, float before) const {
+    size_t index = size_t(row) * stride + output;
+    if (then <= ADD) {
+      values[index] = then == STORE ? value : before + value;
+    } else {
+      put_operand(operand, then == GATE_BF16, index, silu(before) * value);
+    }
   }
 };

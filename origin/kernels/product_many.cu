@@ -42,6 +42,7 @@ __device__ __forceinline__ void sum(const Weights& weights, const Activations<ty
     if (step < steps) fetch(input, first_row, step, stages + step * STAGE_ELEMENTS);
     copy_async_commit();
   }
+  typename Format::Source source(weights, first_tile, lane);
   int slice = 0;
   for (int step = 0; step < steps; step++) {
     copy_async_wait<STAGES - 2>();
@@ -51,7 +52,8 @@ __device__ __forceinline__ void sum(const Weights& weights, const Activations<ty
     if (next < steps) fetch(input, first_row, next, stages + next % STAGES * STAGE_ELEMENTS);
     copy_async_commit();
     uint32_t a[2][4];
-    Format::expand(Format::load(weights, first_tile + step, lane), a);
+    Format::expand(source.load(0), a);
+    source.skip(1);
     const T* stage = stages + step % STAGES * STAGE_ELEMENTS;
 #pragma unroll
     for (int tile = 0; tile < TILES; tile++) {
@@ -86,6 +88,8 @@ template <class Format>
 __device__ __forceinline__ void product(const Weights& weights, const Activations<typename Format::Operand>& input,
                                         const Output& output) {
   SHARED(typename Format::Operand, stages, STAGES * STAGE_ELEMENTS);
+  let_next_begin();
+  wait_for_launches();
   const int lane = threadIdx.x % WARP, first_row = blockIdx.y * MANY_ROWS;
   const int first_output = (blockIdx.x * MANY_WARPS + threadIdx.x / WARP) * TILE_OUTPUTS;
   float totals[TILES][4];
@@ -95,16 +99,16 @@ __device__ __forceinline__ void product(const Weights& weights, const Activation
 #pragma unroll
     for (int i = 0; i < 4; i++) {
       int row = first_row + tile * COLUMNS + lane % 4 * 2 + i % 2, at = first_output + lane / 4 + i / 2 * 8;
-      if (row < input.rows && at < output.count) output.put(row, at, totals[tile][i]);
+      if (row < input.rows && at < output.count) output.put(row, at, totals[tile][i], output.before(row, at));
     }
   }
 }
 
 #define PRODUCT(Format, name)                                                                                     \
   KERNEL(MANY_THREADS)                                                                                            \
-  name(const void* data, const void* scales, const Format::Operand* input, float* output, int rows, int width,    \
-       int outputs, int stride, int then) {                                                                       \
-    product<Format>({data, scales}, {input, rows, width}, {output, stride, outputs, then});                       \
+  name(const void* data, const void* scales, const Format::Operand* input, float* output, void* operand, int rows, \
+       int width, int outputs, int stride, int then) {                                                            \
+    product<Format>({data, scales}, {input, rows, width}, {output, operand, stride, outputs, then});              \
   }                                                                                                               \
   REGISTER(name, MANY_THREADS)
 

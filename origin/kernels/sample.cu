@@ -316,6 +316,8 @@ sample(const float* logits, const uint32_t* counts, const uint32_t* params, cons
        float* weights, double* sums, uint64_t* ranked, uint32_t* tokens, float* token_logits, float* greatest_logits,
        double* weight_sums, int vocab, int sums_stride, int ranked_stride) {
   SHARED(Shared, shared, 1);
+  let_next_begin();
+  wait_for_launches();
   const size_t index = blockIdx.x;
   if (index >= counts[1]) return;
   const Row row = {logits + index * vocab, adjusted + index * vocab,      weights + index * vocab,

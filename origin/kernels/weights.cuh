@@ -12,7 +12,8 @@
 constexpr int TILE_OUTPUTS = 16;
 constexpr int TILE_INPUTS = 32;
 
-// A matrix, its format known to the code that reads it.
+// A matrix, its format known to the code that reads it. A format's AHEAD is how many tiles a warp keeps on their way with a
+// few rows: 2 to 4 KB.
 struct Weights {
   // Tiles; see the formats.
   const void* data;
@@ -25,14 +26,23 @@ struct Weights {
 template <class T>
 struct Halves {
   using Operand = T;
+  static constexpr int AHEAD = 4;
   struct Fragment {
     uint4 words[2];
   };
 
-  static __device__ __forceinline__ Fragment load(const Weights& weights, size_t tile, int lane) {
-    const uint4* words = static_cast<const uint4*>(weights.data) + tile * 2 * WARP + lane;
-    return {words[0], words[WARP]};
-  }
+  // A lane's way through the tiles that follow one another.
+  struct Source {
+    const uint4* words;
+
+    Source() = default;
+    __device__ __forceinline__ Source(const Weights& weights, size_t tile, int lane)
+        : words(static_cast<const uint4*>(weights.data) + tile * 2 * WARP + lane) {}
+    __device__ __forceinline__ Fragment load(int tile) const {
+      return {read_once(words + tile * 2 * WARP), read_once(words + (tile * 2 + 1) * WARP)};
+    }
+    __device__ __forceinline__ void skip(int tiles) { words += tiles * 2 * WARP; }
+  };
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
 #pragma unroll
@@ -59,20 +69,32 @@ constexpr uint32_t HALF_1024 = 0x64006400;
 constexpr uint32_t HALF_1 = 0x3c003c00;
 constexpr uint32_t HALF_MINUS_1024 = 0xe400e400;
 constexpr uint32_t HALF_MINUS_1152 = 0xe480e480;
+constexpr uint32_t HALF_SIXTEENTH = 0x2c002c00;
+constexpr uint32_t HALF_MINUS_64 = 0xd400d400;
 
 // 8 bits and a scale: weight = scale * (byte - 128), rounded to half precision. A lane has 16 bytes of a tile: 8 inputs of
 // output g, then of output g + 8; scales lie as pairs of outputs g and g + 8.
 struct Int8 {
   using Operand = half_t;
+  static constexpr int AHEAD = 6;
   struct Fragment {
     uint4 bytes;
     uint32_t scales;
   };
 
-  static __device__ __forceinline__ Fragment load(const Weights& weights, size_t tile, int lane) {
-    return {static_cast<const uint4*>(weights.data)[tile * WARP + lane],
-            static_cast<const uint32_t*>(weights.scales)[tile * 8 + lane / 4]};
-  }
+  struct Source {
+    const uint4* bytes;
+    const uint32_t* scales;
+
+    Source() = default;
+    __device__ __forceinline__ Source(const Weights& weights, size_t tile, int lane)
+        : bytes(static_cast<const uint4*>(weights.data) + tile * WARP + lane),
+          scales(static_cast<const uint32_t*>(weights.scales) + tile * 8 + lane / 4) {}
+    __device__ __forceinline__ Fragment load(int tile) const {
+      return {read_once(bytes + tile * WARP), read_once(scales + tile * 8)};
+    }
+    __device__ __forceinline__ void skip(int tiles) { bytes += tiles * WARP, scales += tiles * 8; }
+  };
 
   // Two of a word's bytes, chosen by the selector, as weights.
   static __device__ __forceinline__ uint32_t two(uint32_t bytes, uint32_t selector, uint32_t scale) {
@@ -82,7 +104,7 @@ struct Int8 {
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
     const uint32_t words[4] = {fragment.bytes.x, fragment.bytes.y, fragment.bytes.z, fragment.bytes.w};
-    const uint32_t scales[2] = {pair(fragment.scales & 0xffff), pair(fragment.scales >> 16)};
+    const uint32_t scales[2] = {low_pair(fragment.scales), high_pair(fragment.scales)};
 #pragma unroll
     for (int i = 0; i < 2; i++) {
 #pragma unroll
@@ -107,26 +129,39 @@ struct Int8 {
 // side by side, those of output g before those of g + 8.
 struct Int4 {
   using Operand = half_t;
+  static constexpr int AHEAD = 8;
   struct Fragment {
     uint2 words;
     uint2 scales;
   };
 
-  static __device__ __forceinline__ Fragment load(const Weights& weights, size_t tile, int lane) {
-    return {static_cast<const uint2*>(weights.data)[tile * WARP + lane],
-            static_cast<const uint2*>(weights.scales)[tile * 8 + lane / 4]};
-  }
+  struct Source {
+    const uint2* words;
+    const uint2* scales;
+
+    Source() = default;
+    __device__ __forceinline__ Source(const Weights& weights, size_t tile, int lane)
+        : words(static_cast<const uint2*>(weights.data) + tile * WARP + lane),
+          scales(static_cast<const uint2*>(weights.scales) + tile * 8 + lane / 4) {}
+    __device__ __forceinline__ Fragment load(int tile) const {
+      return {read_once(words + tile * WARP), read_once(scales + tile * 8)};
+    }
+    __device__ __forceinline__ void skip(int tiles) { words += tiles * WARP, scales += tiles * 8; }
+  };
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
     const uint32_t words[2] = {fragment.words.x, fragment.words.y};
     const uint32_t scales[2] = {fragment.scales.x, fragment.scales.y};
 #pragma unroll
     for (int output = 0; output < 2; output++) {
-      uint32_t scale = pair(scales[output] & 0xffff), minimum = pair(scales[output] >> 16);
+      uint32_t scale = low_pair(scales[output]), minimum = high_pair(scales[output]);
 #pragma unroll
       for (int i = 0; i < 4; i++) {
-        uint32_t halves = (words[output] >> 4 * i & 0x000f000f) | HALF_1024;
-        a[i / 2][i % 2 * 2 + output] = fma_half2(fma_half2(halves, HALF_1, HALF_MINUS_1024), scale, minimum);
+        uint32_t word = words[output] >> i / 2 * 8;
+        // A nibble in the second place is 16 times as much.
+        uint32_t nibbles = i % 2 == 0 ? fma_half2((word & 0x000f000f) | HALF_1024, HALF_1, HALF_MINUS_1024)
+                                      : fma_half2((word & 0x00f000f0) | HALF_1024, HALF_SIXTEENTH, HALF_MINUS_64);
+        a[i / 2][i % 2 * 2 + output] = fma_half2(nibbles, scale, minimum);
       }
     }
   }

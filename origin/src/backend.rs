@@ -50,28 +50,18 @@ pub trait Backend: Send {
     fn step(&mut self, batch: &Batch<'_>, operations: impl FnMut(&mut Self)) -> Result<(), BackendError>;
     /// `stream = table[token]` for each token.
     fn embed(&mut self, table: &Self::Matrix, stream: &mut Self::Buffer);
-    /// From the residual stream to queries (written to `queries`, rotated) and to keys and values (rotated, written to
-    /// the cache at each token's slot).
-    fn attention_input(
-        &mut self,
-        stream: &Self::Buffer,
-        weights: &AttentionInput<Self>,
-        queries: &mut Self::Buffer,
-        cache: &mut Self::Cache,
-        layer: usize,
-    );
-    /// Causal attention of each token's queries over its sequence's cached keys and values.
+    /// `stream += output · attention(queries, keys, values)`, all three products of the normalised stream. Queries and
+    /// keys are rotated, keys and values written to the cache at each token's slot, and each token attends to its
+    /// sequence's cached positions up to its own.
     fn attention(
         &mut self,
-        queries: &Self::Buffer,
-        cache: &Self::Cache,
+        weights: &AttentionWeights<Self>,
+        cache: &mut Self::Cache,
         layer: usize,
-        output: &mut Self::Buffer,
+        stream: &mut Self::Buffer,
     );
-    /// `stream += matrix · input`: the projections back into the residual stream.
-    fn project(&mut self, input: &Self::Buffer, matrix: &Self::Matrix, stream: &mut Self::Buffer);
-    /// `hidden = SiLU(gate · norm(stream)) * (up · norm(stream))`.
-    fn gated(&mut self, stream: &Self::Buffer, weights: &GatedInput<Self>, hidden: &mut Self::Buffer);
+    /// `stream += down · (SiLU(gate · norm(stream)) * (up · norm(stream)))`.
+    fn feed_forward(&mut self, weights: &FeedForwardWeights<Self>, stream: &mut Self::Buffer);
     /// Logits of the batch's sample rows: `logits[i] = head · norm(stream[samples[i].row])`.
     fn head(
         &mut self,
@@ -101,26 +91,31 @@ pub struct Norm<V> {
     pub epsilon: f32,
 }
 
-/// The weights of [`Backend::attention_input`].
-pub struct AttentionInput<B: Backend + ?Sized> {
+/// The weights of [`Backend::attention`].
+pub struct AttentionWeights<B: Backend + ?Sized> {
     /// Before the projections, `(dim)`.
     pub norm: Norm<B::Vector>,
-    /// `(heads * head_dim, dim)`, `(kv_heads * head_dim, dim)` twice: query, key, value.
-    pub projections: [B::Matrix; 3],
+    /// Query, key and value one below the other, `((heads + 2 kv_heads) * head_dim, dim)`, in as many matrices as
+    /// their formats ask for.
+    pub projections: Vec<B::Matrix>,
     /// Added to queries, keys and values.
     pub bias: Option<[B::Vector; 3]>,
     /// Over each query head and each key head, `(head_dim)`.
     pub head_norms: Option<[Norm<B::Vector>; 2]>,
+    /// `(dim, heads * head_dim)`.
+    pub output: B::Matrix,
 }
 
-/// The weights of [`Backend::gated`].
-pub struct GatedInput<B: Backend + ?Sized> {
+/// The weights of [`Backend::feed_forward`].
+pub struct FeedForwardWeights<B: Backend + ?Sized> {
     /// Before the projections, `(dim)`.
     pub norm: Norm<B::Vector>,
     /// `(hidden, dim)`.
     pub gate: B::Matrix,
     /// `(hidden, dim)`.
     pub up: B::Matrix,
+    /// `(dim, hidden)`.
+    pub down: B::Matrix,
 }
 
 /// The largest step of a model, by which devices set memory aside.

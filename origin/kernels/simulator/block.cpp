@@ -6,7 +6,8 @@ namespace simulator {
 
 Thread* current;
 Block* Block::running;
-Meeting Launch::begin, Launch::end;
+Meeting Launch::begin, Launch::ends[2];
+uint32_t Launch::count;
 const Kernel* Launch::kernel;
 const uint8_t* Launch::arguments;
 
@@ -30,8 +31,9 @@ Block::Block(Schedule& schedule, SharedMemory& shared, uint32_t threads)
 void Block::body() {
   Launch::begin.acquire();
   Launch::kernel->call(Launch::arguments);
-  Launch::end.release();
+  Launch::ends[Launch::count % 2].release();
   Block& block = *running;
+  if (!current->has_waited) simulator::fail("the thread ends before it has waited for the launches before");
   if (current->copy_count != 0) simulator::fail("the thread ends while its cp.async are under way");
   block.self().state = Slot::State::DONE;
   block.alive_--;
@@ -48,6 +50,7 @@ bool Block::run(dim3 place, dim3 block_size, dim3 grid_size) {
     thread.grid_size = grid_size;
     thread.index = i;
     thread.copy_count = thread.copy_group = 0;
+    thread.has_waited = false;
     wake(i);
   }
   while (alive_ > 0 && !failed_) {
@@ -176,6 +179,10 @@ void Block::fail(const char* format, va_list arguments) {
 
 void barrier(int line) { Block::running->barrier(line); }
 void collective(uint32_t mask, Collective operation) { Block::running->collective(mask, operation); }
+void wait_for_launches() {
+  Launch::ends[(Launch::count + 1) % 2].acquire();
+  current->has_waited = true;
+}
 bool copy_lands_early() { return Block::running->schedule.copy_lands_early(); }
 void* shared_array(const void* declaration, size_t bytes) { return Block::running->shared.array(declaration, bytes); }
 void* shared_dynamic() { return Block::running->shared.dynamic(); }

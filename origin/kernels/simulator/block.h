@@ -102,7 +102,11 @@ class Block {
 
 // What the launch's threads have in common with what comes before and after it.
 struct Launch {
-  static Meeting begin, end;
+  // What the host has done before it, and before the launches that it may run beside.
+  static Meeting begin;
+  // The ends of its threads and of those of the launch before, by turns.
+  static Meeting ends[2];
+  static uint32_t count;
   // The kernel and its arguments.
   static const Kernel* kernel;
   static const uint8_t* arguments;

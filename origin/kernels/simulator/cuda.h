@@ -21,6 +21,7 @@ struct alignas(8) uint2 { uint32_t x, y; };
 struct alignas(16) uint4 { uint32_t x, y, z, w; };
 
 #define KERNEL(threads) static void
+#define KERNEL_RESIDENT(threads, blocks) static void
 #define REGISTER(kernel, threads)                                                                       \
   static simulator::Kernel kernel##_entry{#kernel, simulator::Signature<decltype(&kernel)>::layout, threads, \
                                           simulator::Signature<decltype(&kernel)>::call<&kernel>, nullptr};  \
@@ -192,6 +193,15 @@ inline void multiply_accumulate(float (&d)[4], const uint32_t (&a)[4], const uin
 inline void multiply_accumulate(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2], bf16_t) {
   simulator::multiply(d, a, b, simulator::Collective::MULTIPLY_BF16);
 }
+
+template <class T>
+T read_once(const T* from) {
+  return *from;
+}
+inline void prefetch(const void*) {}
+inline uint32_t arrive(uint32_t* counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
+inline void let_next_begin() {}
+inline void wait_for_launches() { simulator::wait_for_launches(); }
 
 inline void copy_async_16(void* to, const void* from, bool is_there) {
   auto* thread = simulator::current;

@@ -70,6 +70,8 @@ std::string launch(const Kernel& kernel, const LaunchShape& shape, const uint8_t
   if (ground == MAP_FAILED) return "no memory for the shared memory of " + std::to_string(blocks) + " blocks";
   Launch::kernel = &kernel;
   Launch::arguments = arguments;
+  Launch::count++;
+  // Not what the launches before have done: it may begin before they end.
   Launch::begin.release();
   for (uint32_t index : block_order(blocks, schedule)) {
     SharedMemory shared(static_cast<char*>(ground) + index * GROUND_BYTES, GROUND_BYTES, shape.shared_bytes);
@@ -77,10 +79,13 @@ std::string launch(const Kernel& kernel, const LaunchShape& shape, const uint8_t
     dim3 place{index % shape.grid.x, index / shape.grid.x % shape.grid.y, index / (shape.grid.x * shape.grid.y)};
     if (!block.run(place, shape.block, shape.grid)) return block.error;
   }
-  Launch::end.acquire();
   if (__asan_unpoison_memory_region) __asan_unpoison_memory_region(ground, bytes);
   munmap(ground, bytes);
   return "";
+}
+
+void finish_launches() {
+  for (Meeting& end : Launch::ends) end.acquire();
 }
 
 }  // namespace simulator

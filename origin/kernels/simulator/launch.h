@@ -17,5 +17,7 @@ struct LaunchShape {
 const Kernel* find_kernel(const std::string& name);
 // Runs it; the error, or nothing.
 std::string launch(const Kernel& kernel, const LaunchShape& shape, const uint8_t* arguments);
+// The host waits for all launches; work of another kind begins with it.
+void finish_launches();
 
 }  // namespace simulator

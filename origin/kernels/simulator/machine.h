@@ -31,6 +31,8 @@ struct Thread {
   PendingCopy copies[PENDING_COPIES_MAX];
   uint32_t copy_count;
   uint32_t copy_group;
+  // Whether it has waited for the launches before.
+  bool has_waited;
 };
 
 // The thread that runs now.
@@ -52,6 +54,8 @@ enum class Collective : uint32_t {
 void collective(uint32_t mask, Collective operation);
 // Waits until every thread of the block is at the same line.
 void barrier(int line);
+// From here on what the launches before have written is there.
+void wait_for_launches();
 // Whether the schedule lets an asynchronous copy land at once; otherwise it lands when it is waited for.
 bool copy_lands_early();
 // The block's array for this declaration, the same for all its threads.

@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <string>
-#include <vector>
 
 #include "launch.h"
 
@@ -22,6 +22,8 @@ enum Operation : uint32_t { ALLOCATE = 1, FREE, WRITE, READ, CLEAR, COPY, LAUNCH
 constexpr size_t ALIGNMENT = 256;
 
 std::string lost;
+// Of the launches that the host has not waited for.
+std::deque<std::string> arguments;
 
 // False at the end of the input.
 bool receive_bytes(void* to, size_t bytes) {
@@ -131,7 +133,7 @@ void launch() {
   shape.shared_bytes = receive<uint32_t>();
   shape.schedule = receive<uint64_t>();
   std::string layout = receive_string();
-  std::string arguments = receive_string();
+  arguments.push_back(receive_string());
   const simulator::Kernel* kernel = simulator::find_kernel(name);
   if (!lost.empty()) {
   } else if (!kernel) {
@@ -139,7 +141,7 @@ void launch() {
   } else if (layout != kernel->layout) {
     lost = name + " takes " + kernel->layout + " and was given " + layout;
   } else {
-    lost = simulator::launch(*kernel, shape, reinterpret_cast<const uint8_t*>(arguments.data()));
+    lost = simulator::launch(*kernel, shape, reinterpret_cast<const uint8_t*>(arguments.back().data()));
     if (!lost.empty()) lost = name + ": " + lost;
   }
   answer(lost);
@@ -153,6 +155,10 @@ extern "C" const char* __tsan_default_options() { return "halt_on_error=1:report
 int main() {
   uint32_t operation;
   while (receive_bytes(&operation, sizeof operation)) {
+    if (operation != LAUNCH) {
+      simulator::finish_launches();
+      arguments.clear();
+    }
     switch (operation) {
       case ALLOCATE: allocate(); break;
       case FREE:

@@ -32,25 +32,26 @@ pub(crate) use faults::Faults;
 pub use packed::PackedMatrix;
 
 use super::batch::Batch;
-use super::rope::RopeTable;
 use super::sampling::{Sampled, Sampler};
-use super::{AttentionInput, Backend, BackendError, CacheShape, GatedInput, Norm, StepLimits};
+use super::{AttentionWeights, Backend, BackendError, CacheShape, FeedForwardWeights, Norm, StepLimits};
 use crate::model::config::ModelConfig;
 use crate::model::tensors::{GROUP, Matrix};
 use arena::Arena;
 use attention::Attention;
 use grid::{Cuts, Grid, fill_rows};
 use matmul::{Input, Product, Then};
-use norm::{norm_head, norm_row};
+use norm::norm_row;
 use packed::PANEL;
 use plan::Plan;
 use pool::Pool;
 use quantised::{Groups, quantise_row};
-use rope::rotate;
+use rope::Rotate;
 pub(crate) use simd::Isa;
 use simd::{Kernel, LANES, Simd};
 use std::cell::RefCell;
+use std::mem;
 use std::num::NonZeroUsize;
+use std::slice;
 use std::sync::OnceLock;
 
 /// Below this many rows a pass over them is quicker on one thread than shared.
@@ -74,6 +75,12 @@ pub struct Cpu {
     /// Normalised rows of the current operation, and the same quantised.
     normed: Grid<f32>,
     groups: Groups,
+    /// Queries, keys and values, `(rows, (heads + 2 kv_heads) * head_dim)`.
+    qkv: Grid<f32>,
+    /// `(rows, heads * head_dim)`.
+    attended: Grid<f32>,
+    /// Between the matrices of the feed-forward layer, `(rows, hidden)`.
+    hidden: Grid<f32>,
     /// What the last step chose.
     sampled: Vec<Sampled>,
     #[cfg(test)]
@@ -99,6 +106,9 @@ impl Cpu {
             arena: Arena::default(),
             normed: Grid::default(),
             groups: Grid::default(),
+            qkv: Grid::default(),
+            attended: Grid::default(),
+            hidden: Grid::default(),
             sampled: Vec::new(),
             #[cfg(test)]
             faults: Faults::default(),
@@ -127,9 +137,64 @@ impl Cpu {
     }
 
     /// The product of each matrix, side by side in the output, with what [`Cpu::normalise`] left.
-    fn products(&mut self, matrices: &[&PackedMatrix], then: Then<'_>, output: &mut Grid<f32>) {
+    fn products(&mut self, matrices: &[PackedMatrix], then: Then<'_>, output: &mut Grid<f32>) {
         let input = Input { values: &self.normed, groups: &self.groups };
         multiply(self.isa, &mut self.pool, matrices, input, then, output);
+    }
+
+    /// From the residual stream to queries, rotated and scaled, and to keys and values, rotated and in the cache.
+    fn attention_input(
+        &mut self,
+        stream: &Grid<f32>,
+        weights: &AttentionWeights<Self>,
+        qkv: &mut Grid<f32>,
+        cache: &mut Cache,
+        layer: usize,
+    ) {
+        let rows = self.plan.rows();
+        let parts = self.row_parts(rows);
+        qkv.reshape(rows, (cache.shape.heads + 2 * cache.shape.kv_heads) * cache.shape.head_dim);
+        self.normalise(stream, &weights.norm, rows, |row| row);
+        self.products(&weights.projections, Then::Store, qkv);
+        let (isa, plan, shape, rope) = (self.isa, &self.plan, &cache.shape, &cache.rope);
+        let (cuts, columns) = (Cuts::even(rows, parts, 1), Cuts::whole(qkv.width()));
+        qkv.fill(&mut self.pool, &cuts, &columns, |_, _, mut part| {
+            for row in part.rows() {
+                let position = plan.position(row);
+                isa.run(Rotate { weights, shape, rope, position, qkv: part.row(row) });
+            }
+        });
+        cache.write(&mut self.pool, parts, layer, &self.plan, qkv);
+    }
+
+    /// Causal attention of each row over its sequence's cached keys and values.
+    fn attend(&mut self, queries: &Grid<f32>, cache: &Cache, layer: usize, output: &mut Grid<f32>) {
+        let CacheShape { heads, kv_heads, head_dim, .. } = cache.shape;
+        output.reshape(self.plan.rows(), heads * head_dim);
+        let columns = Cuts::every(heads * head_dim, heads / kv_heads * head_dim);
+        let (isa, plan) = (self.isa, &self.plan);
+        output.fill(&mut self.pool, &plan.attention_cuts(), &columns, |_, head, output| {
+            SCORES.with_borrow_mut(|scores| {
+                isa.run(Attention { plan, cache, layer, head, queries, output, scores });
+            });
+        });
+    }
+
+    /// `stream += matrix · input`.
+    fn project(&mut self, input: &Grid<f32>, matrix: &PackedMatrix, stream: &mut Grid<f32>) {
+        let (isa, rows) = (self.isa, input.rows());
+        let parts = self.row_parts(rows);
+        if matrix.is_quantised() {
+            self.groups.reshape(rows, input.width() / GROUP);
+            let (cuts, columns) = (Cuts::even(rows, parts, 1), Cuts::whole(self.groups.width()));
+            self.groups.fill(&mut self.pool, &cuts, &columns, |_, _, mut part| {
+                for row in part.rows() {
+                    isa.run(Quantise { input: input.row(row), groups: part.row(row) });
+                }
+            });
+        }
+        let input = Input { values: input, groups: &self.groups };
+        multiply(isa, &mut self.pool, slice::from_ref(matrix), input, Then::Add, stream);
     }
 }
 
@@ -137,7 +202,7 @@ impl Cpu {
 fn multiply(
     isa: Isa,
     pool: &mut Pool,
-    matrices: &[&PackedMatrix],
+    matrices: &[PackedMatrix],
     input: Input<'_>,
     then: Then<'_>,
     output: &mut Grid<f32>,
@@ -155,7 +220,7 @@ fn multiply(
     let rows = Cuts::whole(output.rows());
     output.fill(pool, &rows, &Cuts::at(bounds), |_, _, output| {
         let index = ends.partition_point(|&end| end <= output.columns().start) - 1;
-        isa.run(Product { matrix: matrices[index], input, then, first: ends[index], output });
+        isa.run(Product { matrix: &matrices[index], input, then, first: ends[index], output });
     });
 }
 
@@ -192,39 +257,6 @@ impl Kernel for Quantise<'_> {
     }
 }
 
-/// One row's queries and keys made ready: biases, head norms, rotation; queries scaled for attention.
-struct Rotate<'a> {
-    weights: &'a AttentionInput<Cpu>,
-    shape: &'a CacheShape,
-    rope: &'a RopeTable,
-    position: usize,
-    qkv: &'a mut [f32],
-}
-
-impl Kernel for Rotate<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        let CacheShape { heads, kv_heads, head_dim, .. } = *self.shape;
-        if let Some(bias) = &self.weights.bias {
-            for (value, bias) in self.qkv.iter_mut().zip(bias.iter().flatten()) {
-                *value += bias;
-            }
-        }
-        let rotated = &mut self.qkv[..(heads + kv_heads) * head_dim];
-        for (index, head) in rotated.chunks_exact_mut(head_dim).enumerate() {
-            let is_query = index < heads;
-            if let Some(norms) = &self.weights.head_norms {
-                let norm = &norms[usize::from(!is_query)];
-                norm_head(simd, &norm.weight, norm.epsilon, head);
-            }
-            let scale = if is_query { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
-            rotate(simd, self.rope, self.position, scale, head);
-        }
-    }
-}
-
 impl Backend for Cpu {
     type Matrix = PackedMatrix;
     type Vector = Vec<f32>;
@@ -253,10 +285,11 @@ impl Backend for Cpu {
     }
 
     fn step_bytes(&self, model: &ModelConfig, limits: StepLimits) -> u64 {
-        // The normalised rows, as they are and quantised.
+        // The normalised rows, as they are and quantised, and the rows between a layer's matrices.
         let widest = model.dim.max(model.query_width()).max(model.hidden);
         let groups = widest / GROUP * size_of::<quantised::Group>();
-        (limits.tokens * (model.dim * size_of::<f32>() + groups)) as u64
+        let widths = model.dim + 2 * (model.query_width() + model.kv_width()) + model.hidden;
+        (limits.tokens * (widths * size_of::<f32>() + groups)) as u64
     }
 
     fn reserve(&mut self, _: &ModelConfig, _: StepLimits) -> Result<(), BackendError> {
@@ -291,69 +324,34 @@ impl Backend for Cpu {
         }
     }
 
-    fn attention_input(
+    fn attention(
         &mut self,
-        stream: &Buffer,
-        weights: &AttentionInput<Self>,
-        qkv: &mut Buffer,
+        weights: &AttentionWeights<Self>,
         cache: &mut Cache,
         layer: usize,
+        stream: &mut Buffer,
     ) {
-        let rows = self.plan.rows();
-        let parts = self.row_parts(rows);
-        qkv.0.reshape(rows, (cache.shape.heads + 2 * cache.shape.kv_heads) * cache.shape.head_dim);
-        self.normalise(&stream.0, &weights.norm, rows, |row| row);
-        self.products(&weights.projections.each_ref(), Then::Store, &mut qkv.0);
-        let (isa, plan, shape, rope) = (self.isa, &self.plan, &cache.shape, &cache.rope);
-        let (cuts, columns) = (Cuts::even(rows, parts, 1), Cuts::whole(qkv.0.width()));
-        qkv.0.fill(&mut self.pool, &cuts, &columns, |_, _, mut part| {
-            for row in part.rows() {
-                let position = plan.position(row);
-                isa.run(Rotate { weights, shape, rope, position, qkv: part.row(row) });
-            }
-        });
-        cache.write(&mut self.pool, parts, layer, &self.plan, &qkv.0);
+        let (mut qkv, mut attended) = (mem::take(&mut self.qkv), mem::take(&mut self.attended));
+        self.attention_input(&stream.0, weights, &mut qkv, cache, layer);
+        self.attend(&qkv, cache, layer, &mut attended);
+        self.project(&attended, &weights.output, &mut stream.0);
+        (self.qkv, self.attended) = (qkv, attended);
     }
 
-    fn attention(&mut self, queries: &Buffer, cache: &Cache, layer: usize, output: &mut Buffer) {
-        let CacheShape { heads, kv_heads, head_dim, .. } = cache.shape;
-        output.0.reshape(self.plan.rows(), heads * head_dim);
-        let columns = Cuts::every(heads * head_dim, heads / kv_heads * head_dim);
-        let (isa, plan, queries) = (self.isa, &self.plan, &queries.0);
-        output.0.fill(&mut self.pool, &plan.attention_cuts(), &columns, |_, head, output| {
-            SCORES.with_borrow_mut(|scores| {
-                isa.run(Attention { plan, cache, layer, head, queries, output, scores });
-            });
-        });
-    }
-
-    fn project(&mut self, input: &Buffer, matrix: &PackedMatrix, stream: &mut Buffer) {
-        let (isa, rows) = (self.isa, input.0.rows());
-        let parts = self.row_parts(rows);
-        if matrix.is_quantised() {
-            self.groups.reshape(rows, input.0.width() / GROUP);
-            let (cuts, columns) = (Cuts::even(rows, parts, 1), Cuts::whole(self.groups.width()));
-            self.groups.fill(&mut self.pool, &cuts, &columns, |_, _, mut part| {
-                for row in part.rows() {
-                    isa.run(Quantise { input: input.0.row(row), groups: part.row(row) });
-                }
-            });
-        }
-        let input = Input { values: &input.0, groups: &self.groups };
-        multiply(isa, &mut self.pool, &[matrix], input, Then::Add, &mut stream.0);
-    }
-
-    fn gated(&mut self, stream: &Buffer, weights: &GatedInput<Self>, hidden: &mut Buffer) {
-        hidden.0.reshape(self.plan.rows(), weights.gate.rows);
+    fn feed_forward(&mut self, weights: &FeedForwardWeights<Self>, stream: &mut Buffer) {
+        let mut hidden = mem::take(&mut self.hidden);
+        hidden.reshape(self.plan.rows(), weights.gate.rows);
         self.normalise(&stream.0, &weights.norm, self.plan.rows(), |row| row);
-        self.products(&[&weights.gate], Then::Gate(&weights.up), &mut hidden.0);
+        self.products(slice::from_ref(&weights.gate), Then::Gate(&weights.up), &mut hidden);
+        self.project(&hidden, &weights.down, &mut stream.0);
+        self.hidden = hidden;
     }
 
     fn head(&mut self, stream: &Buffer, norm: &Norm<Vec<f32>>, head: &PackedMatrix, logits: &mut Buffer) {
         let samples = self.plan.samples().to_vec();
         logits.0.reshape(samples.len(), head.rows);
         self.normalise(&stream.0, norm, samples.len(), |row| samples[row]);
-        self.products(&[head], Then::Store, &mut logits.0);
+        self.products(slice::from_ref(head), Then::Store, &mut logits.0);
     }
 
     fn sample(&mut self, logits: &Buffer, batch: &Batch<'_>) {
@@ -369,7 +367,7 @@ impl Backend for Cpu {
     }
 
     fn collect(&mut self) -> Result<Vec<Sampled>, BackendError> {
-        Ok(std::mem::take(&mut self.sampled))
+        Ok(mem::take(&mut self.sampled))
     }
 
     fn read(&self, buffer: &Buffer, rows: usize) -> Result<Vec<f32>, BackendError> {

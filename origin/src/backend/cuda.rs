@@ -3,11 +3,12 @@
 //! A driver is a device with memory and launches. The simulator is one, in which every kernel, and whole models, are
 //! tested on machines without a GPU.
 //!
-//! Activations are f32 between operations. Before a product they are rounded to the 16-bit type that the tensor cores
-//! multiply; sums are f32, in an order that depends on the matrix alone.
+//! The residual stream is f32. What a product multiplies is rounded to the 16-bit type that the tensor cores take, by the
+//! launch that computes it; sums are f32, in an order that depends on the matrix alone.
 
 mod architecture;
 mod arguments;
+mod attention;
 mod bucket;
 mod cache;
 mod cases;
@@ -20,9 +21,11 @@ mod nvrtc;
 mod operations;
 mod packed;
 mod plan;
+mod product;
 mod reservation;
 mod room;
 mod sampling;
+mod scratch;
 #[cfg(test)]
 mod simulator;
 mod sources;
@@ -41,18 +44,21 @@ pub(crate) use trial::trials;
 
 use super::batch::Batch;
 use super::sampling::Sampled;
-use super::{AttentionInput, Backend, BackendError, CacheShape, DeviceMemory, GatedInput, Norm, StepLimits};
+use super::{
+    AttentionWeights, Backend, BackendError, CacheShape, DeviceMemory, FeedForwardWeights, Norm, StepLimits,
+};
 use crate::model::config::ModelConfig;
 use crate::model::tensors::Matrix;
 use bucket::Bucket;
 use cache::Cache;
 use driver::{Driver, DriverError};
 use graphs::{GRAPHS_MAX, Graphs};
-use operations::{Part, Then};
 use plan::Plan;
+use product::{Part, Stream, Then};
 use reservation::Reservation;
-use room::{Buffer, Room};
+use room::Buffer;
 use sampling::DeviceSampler;
+use scratch::Scratch;
 use std::thread;
 use weights::{DeviceMatrix, DeviceVector};
 
@@ -60,10 +66,7 @@ use weights::{DeviceMatrix, DeviceVector};
 pub(crate) struct Cuda<D: Driver> {
     driver: D,
     plan: Plan<D>,
-    /// The rows that a product multiplies, in its operand's type.
-    operand: Room<D>,
-    /// Attention of contexts that are split.
-    parts: Room<D>,
+    scratch: Scratch<D>,
     /// The step's first failure, after which its operations do nothing.
     failure: Option<DriverError>,
     sampler: DeviceSampler<D>,
@@ -142,8 +145,7 @@ impl<D: Driver> Cuda<D> {
         Self {
             driver,
             plan: Plan::default(),
-            operand: Room::default(),
-            parts: Room::default(),
+            scratch: Scratch::default(),
             failure: None,
             sampler: DeviceSampler::default(),
             graphs: Some(Graphs::up_to(GRAPHS_MAX)),
@@ -163,11 +165,11 @@ impl<D: Driver> Cuda<D> {
         self.graphs.as_ref().map_or(0, Graphs::len)
     }
 
-    /// Puts other memory in the place of the operands.
+    /// Puts other memory in the place of what attention gives.
     #[cfg(test)]
-    pub(crate) fn move_operand(&mut self) {
-        self.operand = Room::default();
-        self.operand.hold(&self.driver, 1 << 20).expect("memory");
+    pub(crate) fn move_attended(&mut self) {
+        self.scratch.attended = room::Room::default();
+        self.scratch.attended.hold(&self.driver, 1 << 20).expect("memory");
     }
 
     /// Launches a step's operations.
@@ -262,7 +264,7 @@ impl<D: Driver> Backend for Cuda<D> {
 
     fn cache(&mut self, shape: CacheShape) -> Result<Cache<D>, BackendError> {
         self.plan.attend_to(&shape);
-        Cache::new(&self.driver, shape, self.plan.spare_blocks())
+        Cache::new(&self.driver, shape)
     }
 
     fn step(&mut self, batch: &Batch<'_>, mut operations: impl FnMut(&mut Self)) -> Result<(), BackendError> {
@@ -279,50 +281,24 @@ impl<D: Driver> Backend for Cuda<D> {
         });
     }
 
-    fn attention_input(
+    fn attention(
         &mut self,
-        stream: &Buffer<D>,
-        weights: &AttentionInput<Self>,
-        qkv: &mut Buffer<D>,
+        weights: &AttentionWeights<Self>,
         cache: &mut Cache<D>,
         layer: usize,
+        stream: &mut Buffer<D>,
     ) {
         self.attempt(|cuda| {
-            let CacheShape { heads, kv_heads, head_dim, .. } = cache.shape;
-            let stride = (heads + 2 * kv_heads) * head_dim;
-            qkv.reshape(&cuda.driver, cuda.plan.rows(), stride)?;
-            let firsts = [0, heads, heads + kv_heads].map(|head| head * head_dim * size_of::<f32>());
-            let parts = firsts.map(|first| {
-                let address = qkv.address() + first as u64;
-                Part { address, stride, then: Then::Store }
-            });
-            cuda.multiply_normalised(stream, &weights.norm, weights.projections.iter().zip(parts))?;
-            cuda.rotate(qkv, weights, cache, layer)
+            cuda.project(stream, weights, &cache.shape)?;
+            cuda.attend(weights, cache, layer)?;
+            cuda.add(&weights.output, &cuda.scratch.attended, stream)
         });
     }
 
-    fn attention(&mut self, queries: &Buffer<D>, cache: &Cache<D>, layer: usize, output: &mut Buffer<D>) {
+    fn feed_forward(&mut self, weights: &FeedForwardWeights<Self>, stream: &mut Buffer<D>) {
         self.attempt(|cuda| {
-            let width = cache.shape.heads * cache.shape.head_dim;
-            output.reshape(&cuda.driver, cuda.plan.rows(), width)?;
-            cuda.attend(queries, cache, layer, output.address())
-        });
-    }
-
-    fn project(&mut self, input: &Buffer<D>, matrix: &DeviceMatrix<D>, stream: &mut Buffer<D>) {
-        self.attempt(|cuda| {
-            cuda.narrow(input, matrix.operand())?;
-            let part = Part { address: stream.address(), stride: stream.width, then: Then::Add };
-            cuda.multiply(matrix, input.rows, part)
-        });
-    }
-
-    fn gated(&mut self, stream: &Buffer<D>, weights: &GatedInput<Self>, hidden: &mut Buffer<D>) {
-        self.attempt(|cuda| {
-            hidden.reshape(&cuda.driver, cuda.plan.rows(), weights.gate.rows)?;
-            let part = |then| Part { address: hidden.address(), stride: hidden.width, then };
-            let products = [(&weights.gate, part(Then::Store)), (&weights.up, part(Then::Gate))];
-            cuda.multiply_normalised(stream, &weights.norm, products)
+            cuda.gate(stream, weights)?;
+            cuda.add(&weights.down, &cuda.scratch.hidden, stream)
         });
     }
 
@@ -339,9 +315,9 @@ impl<D: Driver> Backend for Cuda<D> {
             if samples == 0 {
                 return Ok(());
             }
-            cuda.normalise(stream, samples, cuda.plan.sample_rows(), norm, head.operand())?;
-            let part = Part { address: logits.address(), stride: head.rows, then: Then::Store };
-            cuda.multiply(head, samples, part)
+            let stream = Stream { values: stream.address(), listed: cuda.plan.sample_rows(), norm };
+            let part = Part { values: logits.address(), operand: 0, stride: head.rows, then: Then::Store };
+            cuda.multiply_normalised(&stream, samples, [(&[head][..], part)])
         });
     }
 

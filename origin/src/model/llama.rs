@@ -79,12 +79,6 @@ pub struct Llama<B: Backend> {
 struct Activations<B: Backend> {
     /// `(rows, dim)`: the residual stream.
     stream: B::Buffer,
-    /// `(rows, (heads + 2 kv_heads) * head_dim)`: queries, keys and values.
-    qkv: B::Buffer,
-    /// `(rows, heads * head_dim)`.
-    attended: B::Buffer,
-    /// `(rows, hidden)`.
-    hidden: B::Buffer,
     /// `(samples, vocab)`.
     logits: B::Buffer,
 }
@@ -176,15 +170,12 @@ impl<B: Backend> Llama<B> {
     pub fn begin_step(&mut self, batch: &Batch<'_>) -> Result<(), StepError> {
         validate::batch(&self.config, self.limits, batch)?;
         let Self { backend, embedding, layers, final_norm, head, cache, activations, .. } = self;
-        let Activations { stream, qkv, attended, hidden, logits } = activations;
+        let Activations { stream, logits } = activations;
         backend.step(batch, |backend| {
             backend.embed(embedding, stream);
             for (index, layer) in layers.iter().enumerate() {
-                backend.attention_input(stream, &layer.attention, qkv, cache, index);
-                backend.attention(qkv, cache, index, attended);
-                backend.project(attended, &layer.output, stream);
-                backend.gated(stream, &layer.feed_forward, hidden);
-                backend.project(hidden, &layer.down, stream);
+                backend.attention(&layer.attention, cache, index, stream);
+                backend.feed_forward(&layer.feed_forward, stream);
             }
             backend.head(stream, final_norm, head.as_ref().unwrap_or(embedding), logits);
             backend.sample(logits, batch);
@@ -219,21 +210,16 @@ impl<B: Backend> Llama<B> {
 
 impl<B: Backend> Activations<B> {
     fn new(backend: &B, config: &ModelConfig, limits: StepLimits) -> Result<Self, ModelError> {
-        let rows = limits.rows_max();
         Ok(Self {
-            stream: backend.buffer(rows, config.dim)?,
-            qkv: backend.buffer(rows, config.query_width() + 2 * config.kv_width())?,
-            attended: backend.buffer(rows, config.query_width())?,
-            hidden: backend.buffer(rows, config.hidden)?,
+            stream: backend.buffer(limits.rows_max(), config.dim)?,
             logits: backend.buffer(limits.sequences, config.vocab)?,
         })
     }
 }
 
-/// Bytes of a step's activations.
+/// Bytes of the activations that a backend does not keep by itself.
 pub fn activation_bytes(config: &ModelConfig, limits: StepLimits) -> u64 {
-    let widths = config.dim + 2 * (config.query_width() + config.kv_width()) + config.hidden;
-    ((limits.rows_max() * widths + limits.sequences * config.vocab) * size_of::<f32>()) as u64
+    ((limits.rows_max() * config.dim + limits.sequences * config.vocab) * size_of::<f32>()) as u64
 }
 
 /// The KV cache that a model needs.

@@ -44,6 +44,42 @@ pub enum MatrixData {
 }
 
 impl Matrix {
+    /// Matrices of the same inputs one below the other: neighbours of the same format become one.
+    pub(crate) fn stacked(matrices: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut stacked: Vec<Self> = Vec::new();
+        for matrix in matrices {
+            let rest = match stacked.last_mut() {
+                Some(above) => above.append(matrix),
+                None => Some(matrix),
+            };
+            stacked.extend(rest);
+        }
+        stacked
+    }
+
+    /// Takes in the outputs of a matrix of the same format; gives back one of another.
+    fn append(&mut self, below: Self) -> Option<Self> {
+        match (&mut self.data, below.data) {
+            (MatrixData::F16(values), MatrixData::F16(more)) => values.extend(more),
+            (MatrixData::Bf16(values), MatrixData::Bf16(more)) => values.extend(more),
+            (MatrixData::Int8 { quants, scales }, MatrixData::Int8 { quants: more, scales: more_scales }) => {
+                quants.extend(more);
+                scales.extend(more_scales);
+            }
+            (
+                MatrixData::Int4 { quants, scales, minimums },
+                MatrixData::Int4 { quants: more, scales: more_scales, minimums: more_minimums },
+            ) => {
+                quants.extend(more);
+                scales.extend(more_scales);
+                minimums.extend(more_minimums);
+            }
+            (_, data) => return Some(Self { data, ..below }),
+        }
+        self.rows += below.rows;
+        None
+    }
+
     /// The weight from input `col` to output `row`, as every format defines it.
     pub fn weight(&self, row: usize, col: usize) -> f64 {
         let index = row * self.cols + col;

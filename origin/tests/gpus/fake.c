@@ -19,6 +19,7 @@ enum {
     ILLEGAL_ADDRESS = 700,
     DEVICES_MAX = 16,
     /* Of the device attributes, those that are asked for. */
+    MULTIPROCESSORS = 16,
     CAPABILITY_MAJOR = 75,
     CAPABILITY_MINOR = 76
 };
@@ -32,6 +33,12 @@ typedef struct {
     int allocations; /* that are alive */
     int lost;
 } Device;
+
+/* The first numbers of CUlaunchConfig. */
+typedef struct {
+    unsigned grid[3];
+    unsigned block[3];
+} LaunchConfig;
 
 /* Ahead of each piece of memory. */
 typedef struct {
@@ -122,7 +129,12 @@ CUresult cuDeviceTotalMem_v2(size_t *bytes, int device) { return (void)device, *
 
 CUresult cuDeviceGetAttribute(int *value, int attribute, int device) {
     int digits = capability(device);
-    *value = attribute == CAPABILITY_MAJOR ? digits / 10 : attribute == CAPABILITY_MINOR ? digits % 10 : 0;
+    switch (attribute) {
+        case MULTIPROCESSORS: *value = 1; break;
+        case CAPABILITY_MAJOR: *value = digits / 10; break;
+        case CAPABILITY_MINOR: *value = digits % 10; break;
+        default: *value = 0;
+    }
     return SUCCESS;
 }
 
@@ -183,10 +195,10 @@ CUresult cuMemsetD8Async(Address to, unsigned char value, size_t bytes, void *st
     return (void)stream, memset((void *)to, value, bytes), work();
 }
 
-CUresult cuLaunchKernel(void *function, unsigned x, unsigned y, unsigned z, unsigned threads_x, unsigned threads_y,
-                        unsigned threads_z, unsigned shared, void *stream, void **arguments, void **extra) {
-    return (void)function, (void)shared, (void)stream, (void)arguments, (void)extra,
-           x && y && z && threads_x && threads_y && threads_z ? work() : 1;
+CUresult cuLaunchKernelEx(const LaunchConfig *config, void *function, void **arguments, void **extra) {
+    int empty = 0;
+    for (int i = 0; i < 3; i++) empty |= config->grid[i] == 0 || config->block[i] == 0;
+    return (void)function, (void)arguments, (void)extra, empty ? 1 : work();
 }
 
 CUresult cuStreamBeginCapture_v2(void *stream, int mode) { return (void)stream, (void)mode, SUCCESS; }

@@ -1,11 +1,14 @@
-//! Rotary position embedding of one head.
+//! Queries and keys made ready: biases, norms over heads, rotary position embedding.
 
-use super::simd::{LANES, Simd};
+use super::Cpu;
+use super::norm::norm_head;
+use super::simd::{Kernel, LANES, Simd};
 use crate::backend::rope::RopeTable;
+use crate::backend::{AttentionWeights, CacheShape};
 
 /// Rotates one head, `(head_dim)`, to its position and multiplies it by `scale`.
 #[inline(always)]
-pub(crate) fn rotate<S: Simd>(simd: S, table: &RopeTable, position: usize, scale: f32, head: &mut [f32]) {
+fn rotate<S: Simd>(simd: S, table: &RopeTable, position: usize, scale: f32, head: &mut [f32]) {
     let (first, second) = head.split_at_mut(table.half);
     let cosines = &table.cosines[position * table.half..][..table.half];
     let sines = &table.sines[position * table.half..][..table.half];
@@ -45,4 +48,37 @@ fn rotate_lanes<S: Simd>(
     let (cosine, sine) = (simd.load(cosine), simd.load(sine));
     simd.store(simd.sub(simd.mul(x, cosine), simd.mul(y, sine)), a);
     simd.store(simd.add(simd.mul(y, cosine), simd.mul(x, sine)), b);
+}
+
+/// One row's queries and keys made ready: biases, head norms, rotation; queries scaled for attention.
+pub(crate) struct Rotate<'a> {
+    pub(crate) weights: &'a AttentionWeights<Cpu>,
+    pub(crate) shape: &'a CacheShape,
+    pub(crate) rope: &'a RopeTable,
+    pub(crate) position: usize,
+    pub(crate) qkv: &'a mut [f32],
+}
+
+impl Kernel for Rotate<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let CacheShape { heads, kv_heads, head_dim, .. } = *self.shape;
+        if let Some(bias) = &self.weights.bias {
+            for (value, bias) in self.qkv.iter_mut().zip(bias.iter().flatten()) {
+                *value += bias;
+            }
+        }
+        let rotated = &mut self.qkv[..(heads + kv_heads) * head_dim];
+        for (index, head) in rotated.chunks_exact_mut(head_dim).enumerate() {
+            let is_query = index < heads;
+            if let Some(norms) = &self.weights.head_norms {
+                let norm = &norms[usize::from(!is_query)];
+                norm_head(simd, &norm.weight, norm.epsilon, head);
+            }
+            let scale = if is_query { 1.0 / (head_dim as f32).sqrt() } else { 1.0 };
+            rotate(simd, self.rope, self.position, scale, head);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::tensors::random::WeightFormat;
+use std::slice;
 
 /// Rows of activations, some groups all zero, one with a single large element.
 fn activations(rows: usize, width: usize) -> Grid<f32> {
@@ -40,7 +41,7 @@ fn products_agree_with_plain_sums() {
                 let input = Input { values: &values, groups: &groups };
                 let mut output = Grid::new(rows, outputs);
                 output.row_mut(0).fill(2.5);
-                multiply(isa, &mut pool, &[&packed], input, Then::Add, &mut output);
+                multiply(isa, &mut pool, slice::from_ref(&packed), input, Then::Add, &mut output);
                 for row in 0..rows {
                     let x = |i: usize| {
                         let group = &groups.row(row)[i / GROUP];
@@ -125,7 +126,7 @@ fn fused_instruction_sets_agree_bit_for_bit() {
             let groups = quantised(isa, &values);
             let mut output = Grid::new(5, 50);
             let input = Input { values: &values, groups: &groups };
-            multiply(isa, &mut pool, &[&packed], input, Then::Gate(&packed), &mut output);
+            multiply(isa, &mut pool, slice::from_ref(&packed), input, Then::Gate(&packed), &mut output);
             output.cells().to_vec()
         });
         if let Some(first) = outputs.next() {

@@ -19,9 +19,8 @@ pub(crate) struct Cache<D: Driver> {
 }
 
 impl<D: Driver> Cache<D> {
-    /// A cache of zeros: what a block holds past the end of its sequence is multiplied by 0, and must be finite for that. So
-    /// many spare blocks follow those of the shape.
-    pub(crate) fn new(driver: &D, shape: CacheShape, spare: usize) -> Result<Self, BackendError> {
+    /// A cache of zeros: what a block holds past the end of its sequence is multiplied by 0, and must be finite for that.
+    pub(crate) fn new(driver: &D, shape: CacheShape) -> Result<Self, BackendError> {
         if !HEAD_DIMS.contains(&shape.head_dim) {
             let (what, value) = ("the width of a head", shape.head_dim);
             return Err(BackendError::Choice { what, value, choices: &HEAD_DIMS });
@@ -29,7 +28,7 @@ impl<D: Driver> Cache<D> {
         let table = RopeTable::new(&shape.rope, shape.head_dim, shape.context_max)?;
         let cosines = DeviceVector::new(driver, &table.cosines)?;
         let sines = DeviceVector::new(driver, &table.sines)?;
-        let bytes = (shape.blocks + spare) * block_bytes(&shape);
+        let bytes = shape.blocks * block_bytes(&shape);
         let zeros = || -> Result<_, DriverError> {
             let memory = driver.allocate(bytes)?;
             driver.clear(&memory)?;

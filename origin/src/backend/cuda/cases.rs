@@ -3,6 +3,7 @@
 pub(crate) mod arrays;
 mod attend;
 mod embed;
+mod heads;
 mod memory;
 pub(crate) mod normalise;
 pub(crate) mod product;

@@ -19,6 +19,8 @@ pub(crate) trait Driver: Clone + Send {
     fn name(&self) -> String;
     /// The way it computes: devices of the same arithmetic give the same bits.
     fn arithmetic(&self) -> String;
+    /// Its multiprocessors, which run blocks side by side.
+    fn multiprocessors(&self) -> usize;
     /// Uninitialised memory, aligned for every type.
     fn allocate(&self, bytes: usize) -> Result<Self::Memory, DriverError>;
     /// The address of its first byte.
@@ -33,7 +35,8 @@ pub(crate) trait Driver: Clone + Send {
     fn clear(&self, memory: &Self::Memory) -> Result<(), DriverError>;
     /// Copies within a piece of memory, between ranges that do not overlap.
     fn copy(&self, memory: &Self::Memory, from: usize, to: usize, bytes: usize) -> Result<(), DriverError>;
-    /// Runs a kernel. Its arguments' addresses must lie in memory that is alive, with room for what the kernel does.
+    /// Runs a kernel. It may begin before the launches before it are done, and waits for them itself; work of another kind
+    /// waits for launches, and they for it. Its arguments' addresses must lie in memory that is alive, with room for what the kernel does.
     fn launch(&self, kernel: &str, shape: Shape, arguments: &Arguments) -> Result<(), DriverError>;
 
     /// Uninitialised memory of the host.

@@ -3,6 +3,7 @@
 
 mod absence;
 mod graph;
+mod launch;
 mod library;
 mod pinned;
 
@@ -15,7 +16,7 @@ use cudarc::driver::{CudaContext, CudaStream, sys};
 use graph::GpuGraph;
 use pinned::PinnedMemory;
 use std::collections::HashMap;
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -23,6 +24,9 @@ pub use absence::GpuAbsence;
 
 /// The compute capability from which on the kernels' instructions exist (`cp.async`, `mma.m16n8k16`).
 const CAPABILITY_MIN: (i32, i32) = (8, 0);
+
+/// The compute capability from which on a launch may begin before those before it are done.
+const EARLY_CAPABILITY_MIN: (i32, i32) = (9, 0);
 
 /// A device, and the kernels compiled for it.
 #[derive(Clone)]
@@ -32,6 +36,7 @@ pub(crate) struct Gpu {
     name: String,
     capability: (i32, i32),
     memory: DeviceMemory,
+    multiprocessors: usize,
     kernels: Arc<Mutex<Kernels>>,
 }
 
@@ -78,6 +83,8 @@ impl Gpu {
         if capability < CAPABILITY_MIN {
             return Err(GpuAbsence::Capability { name, found: capability, needed: CAPABILITY_MIN });
         }
+        let count = sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
+        let multiprocessors = context.attribute(count).map_err(failed("count its multiprocessors"))? as usize;
         let stream = context.new_stream().map_err(failed("make a stream"))?;
         let kernels = cubins::for_capability(capability).map_err(|error| GpuAbsence::Kernels {
             name: name.clone(),
@@ -95,7 +102,7 @@ impl Gpu {
         let kernels = Arc::new(Mutex::new(Kernels { modules, functions: HashMap::new() }));
         let (free, total) = result::mem_get_info().map_err(failed("tell its memory"))?;
         let memory = DeviceMemory { total: total as u64, free: free as u64 };
-        Ok(Self { context, stream, name, capability, memory, kernels })
+        Ok(Self { context, stream, name, capability, memory, multiprocessors, kernels })
     }
 
     /// Devices that the driver knows.
@@ -187,6 +194,10 @@ impl Driver for Gpu {
         format!("cuda {major}.{minor}")
     }
 
+    fn multiprocessors(&self) -> usize {
+        self.multiprocessors
+    }
+
     fn allocate(&self, bytes: usize) -> Result<GpuMemory, DriverError> {
         let operation = || format!("allocating {bytes} bytes");
         // The driver refuses to allocate nothing.
@@ -250,24 +261,9 @@ impl Driver for Gpu {
 
     fn launch(&self, kernel: &str, shape: Shape, arguments: &Arguments) -> Result<(), DriverError> {
         let function = self.function(kernel)?;
-        let [x, y, z] = shape.grid.map(|blocks| blocks as u32);
-        // The driver copies the arguments during the call, and does not write through the pointers.
-        let mut pointers: Vec<_> =
-            arguments.each().map(|argument| argument.as_ptr().cast_mut().cast::<c_void>()).collect();
+        let begins_early = self.capability >= EARLY_CAPABILITY_MIN;
         let operation = || format!("launching {kernel} on {:?} blocks of {}", shape.grid, shape.threads);
-        // SAFETY: the function is one of a loaded module; there is a pointer for each parameter, since the kernels' tests
-        // compare the arguments' layout with theirs; that the addresses among them lie in memory that is alive and large
-        // enough is the caller's part, as the trait says, and memory is freed only after the stream's work.
-        self.bound(operation, || unsafe {
-            result::launch_kernel(
-                function.0,
-                (x, y, z),
-                (shape.threads as u32, 1, 1),
-                shape.shared_bytes as u32,
-                self.stream.cu_stream(),
-                &mut pointers,
-            )
-        })
+        self.bound(operation, || launch::launch(function, shape, arguments, &self.stream, begins_early))
     }
 
     fn pin(&self, bytes: usize) -> Result<PinnedMemory, DriverError> {

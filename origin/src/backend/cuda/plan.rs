@@ -1,7 +1,7 @@
 //! A batch on the device: everything that differs from step to step, written by one copy.
 //!
-//! Where a step is padded to its bucket, rows that are not there take part as sequences of their own, in blocks of the cache
-//! that no other sequence has; nothing is sampled from them.
+//! Where a step is padded to its bucket, rows that are not there have no vectors in attention and no slot in the cache; what
+//! products make of them nobody reads.
 
 use super::bucket::Bucket;
 use super::driver::{Driver, DriverError};
@@ -14,26 +14,21 @@ use crate::backend::{CacheShape, StepLimits};
 /// The numbers of rows and of samples that are there, whatever a step is padded to.
 const COUNT_WORDS: usize = 2;
 
+/// Stands for the slot of a row that is not there, as in `origin/kernels/rotate.cu`.
+const NO_SLOT: u32 = u32::MAX;
+
 /// One step's rows.
 pub(crate) struct Plan<D: Driver> {
     room: Room<D>,
     pinned: PinnedRoom<D>,
     words: Vec<u32>,
-    /// What the step's sequences attend to.
-    attended: Option<Attended>,
+    /// How the step's sequences attend.
+    sharing: Option<Sharing>,
     /// The largest step, where steps are padded.
     limits: Option<StepLimits>,
     rows: usize,
     samples: usize,
     tiles: Tiles,
-}
-
-/// What the plan has to know of the cache.
-#[derive(Clone, Copy)]
-struct Attended {
-    sharing: Sharing,
-    /// The first of the blocks for rows that are not there.
-    spare: usize,
 }
 
 /// A part of the plan; each begins where the one before it ends.
@@ -60,7 +55,7 @@ impl<D: Driver> Default for Plan<D> {
             room: Room::default(),
             pinned: PinnedRoom::default(),
             words: Vec::new(),
-            attended: None,
+            sharing: None,
             limits: None,
             rows: 0,
             samples: 0,
@@ -72,18 +67,12 @@ impl<D: Driver> Default for Plan<D> {
 impl<D: Driver> Plan<D> {
     /// Makes the coming steps attend to a cache.
     pub(crate) fn attend_to(&mut self, shape: &CacheShape) {
-        let sharing = Sharing { group: shape.heads / shape.kv_heads, kv_heads: shape.kv_heads };
-        self.attended = Some(Attended { sharing, spare: shape.blocks });
+        self.sharing = Some(Sharing { group: shape.heads / shape.kv_heads, kv_heads: shape.kv_heads });
     }
 
     /// Pads the coming steps to their buckets.
     pub(crate) fn pad_to(&mut self, limits: StepLimits) {
         self.limits = Some(limits);
-    }
-
-    /// Blocks that the cache must have beside those of sequences.
-    pub(crate) fn spare_blocks(&self) -> usize {
-        self.limits.map_or(0, spare_blocks)
     }
 
     /// Sets aside what the largest step takes.
@@ -94,16 +83,16 @@ impl<D: Driver> Plan<D> {
 
     /// Takes in the batch of the coming step, and begins to copy it to the device. The step's bucket, where it has one.
     pub(crate) fn set(&mut self, driver: &D, batch: &Batch<'_>) -> Result<Option<Bucket>, DriverError> {
-        let bucket = match (self.limits, self.attended) {
-            (Some(limits), Some(attended)) => Bucket::of(batch, limits, attended.sharing),
+        let bucket = match (self.limits, self.sharing) {
+            (Some(limits), Some(sharing)) => Bucket::of(batch, limits, sharing),
             _ => None,
         };
         self.rows = bucket.map_or(batch.tokens.len(), |bucket| bucket.lanes);
         self.samples = bucket.map_or(batch.samples.len(), |bucket| bucket.lanes);
         let mut rows = Rows::new(batch);
-        if let Some(attended) = self.attended {
-            rows.pad(self.rows, attended.spare);
-            self.tiles = Tiles::new(&rows.sequences, bucket, attended.sharing);
+        rows.pad(self.rows);
+        if let Some(sharing) = self.sharing {
+            self.tiles = Tiles::new(&rows.sequences, bucket, sharing);
         }
         let mut input = SampleInput::new(&mut rows.lists);
         batch.samples.iter().for_each(|row| input.add(row));
@@ -199,18 +188,13 @@ impl<D: Driver> Plan<D> {
 /// Words of the largest plan.
 pub(crate) fn words_max(limits: StepLimits, sharing: Sharing, list_words: usize) -> usize {
     let rows = limits.rows_max();
-    let tables = limits.sequences * limits.context.div_ceil(BLOCK_TOKENS) + spare_blocks(limits);
+    let tables = limits.sequences * limits.context.div_ceil(BLOCK_TOKENS);
     COUNT_WORDS
         + 3 * rows
         + (1 + PARAM_WORDS) * limits.sequences
         + sharing.words_max(rows)
         + tables
         + list_words
-}
-
-/// Blocks for rows that are not there.
-pub(crate) fn spare_blocks(limits: StepLimits) -> usize {
-    limits.sequences.div_ceil(BLOCK_TOKENS)
 }
 
 /// What is known of each row, and of each sequence.
@@ -249,11 +233,13 @@ impl Rows {
         self.lists.extend_from_slice(blocks);
     }
 
-    /// Sequences of one token up to this many rows, each with a slot of its own.
-    fn pad(&mut self, rows: usize, spare: usize) {
-        for row in self.tokens.len()..rows {
+    /// Sequences of no token up to this many rows.
+    fn pad(&mut self, rows: usize) {
+        for first_row in self.tokens.len()..rows {
+            self.sequences.push(Sequence { first_row, start: 0, count: 0, table: 0 });
             self.tokens.push(0);
-            self.add(row % BLOCK_TOKENS, 1, &[(spare + row / BLOCK_TOKENS) as u32]);
+            self.positions.push(0);
+            self.slots.push(NO_SLOT);
         }
     }
 }

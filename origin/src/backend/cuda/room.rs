@@ -70,6 +70,32 @@ pub(crate) fn rounded_up(bytes: usize) -> usize {
     bytes.next_multiple_of(STEP_BYTES).max(STEP_BYTES)
 }
 
+/// Counters on the device that every launch leaves at 0.
+pub(crate) struct Zeros<D: Driver> {
+    room: Room<D>,
+    /// Of what is cleared.
+    bytes: usize,
+}
+
+impl<D: Driver> Default for Zeros<D> {
+    fn default() -> Self {
+        Self { room: Room::default(), bytes: 0 }
+    }
+}
+
+impl<D: Driver> Zeros<D> {
+    /// Makes sure that there are this many bytes of them.
+    pub(crate) fn hold(&mut self, driver: &D, bytes: usize) -> Result<&D::Memory, DriverError> {
+        let memory = self.room.hold(driver, bytes)?;
+        // Memory that grows is other memory.
+        if D::size(memory) != self.bytes {
+            driver.clear(memory)?;
+            self.bytes = D::size(memory);
+        }
+        Ok(memory)
+    }
+}
+
 /// A row of f32 activations for each token of a step.
 pub(crate) struct Buffer<D: Driver> {
     pub(crate) rows: usize,

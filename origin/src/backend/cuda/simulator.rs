@@ -20,6 +20,9 @@ pub(crate) use compile::{Checks, Mutation as KernelMutation};
 /// Orders of threads, times combinations of when asynchronous copies land.
 pub(crate) const SCHEDULES: u64 = 12;
 
+/// Few, so that small matrices too are more than the device takes at once.
+const MULTIPROCESSORS: usize = 1;
+
 /// A simulated device. Clones are the same device.
 #[derive(Clone)]
 pub(crate) struct Simulator {
@@ -84,6 +87,10 @@ impl Driver for Simulator {
 
     fn arithmetic(&self) -> String {
         String::from("cuda simulated")
+    }
+
+    fn multiprocessors(&self) -> usize {
+        MULTIPROCESSORS
     }
 
     fn allocate(&self, bytes: usize) -> Result<Memory, DriverError> {

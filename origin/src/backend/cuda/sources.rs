@@ -20,5 +20,12 @@ pub(crate) const KERNELS: [SourceFile; 7] = [
 ];
 
 /// What they include.
-pub(crate) const HEADERS: [SourceFile; 4] =
-    [file!("cache.cuh"), file!("device.cuh"), file!("product.cuh"), file!("weights.cuh")];
+pub(crate) const HEADERS: [SourceFile; 7] = [
+    file!("attend.cuh"),
+    file!("cache.cuh"),
+    file!("device.cuh"),
+    file!("heads.cuh"),
+    file!("normalise.cuh"),
+    file!("product.cuh"),
+    file!("weights.cuh"),
+];

@@ -27,7 +27,7 @@ pub(crate) struct Sequence {
     pub(crate) first_row: usize,
     /// Position of its first row.
     pub(crate) start: usize,
-    /// Rows.
+    /// Rows; none where a step is padded with it.
     pub(crate) count: usize,
     /// Where its blocks begin in the list of all.
     pub(crate) table: usize,
@@ -46,6 +46,8 @@ pub(crate) struct Tiles {
     pub(crate) splits: usize,
     /// The most vectors of a split tile.
     pub(crate) vectors: usize,
+    /// Whether each of them is all of a sequence's one row.
+    pub(crate) are_rows: bool,
 }
 
 impl Sharing {
@@ -94,7 +96,8 @@ impl Tiles {
     }
 
     fn of(sequences: &[Sequence], is_split: impl Fn(&Sequence) -> bool, sharing: Sharing) -> Self {
-        let mut tiles = Self::default();
+        let are_rows = sequences.iter().all(|sequence| sequence.count <= 1) && sharing.tiles(1) == 1;
+        let mut tiles = Self { are_rows, ..Self::default() };
         let (mut whole, mut split) = (Vec::new(), Vec::new());
         for sequence in sequences {
             let vectors = sequence.count * sharing.group;
@@ -104,8 +107,10 @@ impl Tiles {
                 tiles.vectors = tiles.vectors.max(vectors);
             }
             let to = if is_split { &mut split } else { &mut whole };
-            for first in (0..vectors).step_by(TILE_VECTORS) {
-                let count = TILE_VECTORS.min(vectors - first);
+            // What a step is padded with has as many tiles as a row, without vectors.
+            for tile in 0..sharing.tiles(sequence.count.max(1)) {
+                let first = tile * TILE_VECTORS;
+                let count = TILE_VECTORS.min(vectors.saturating_sub(first));
                 to.extend(
                     [sequence.first_row, sequence.start, sequence.table, first, count]
                         .map(|word| word as u32),

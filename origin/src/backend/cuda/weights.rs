@@ -48,6 +48,9 @@ impl<D: Driver> DeviceMatrix<D> {
 }
 
 impl Operand {
+    /// Of one number.
+    pub(crate) const BYTES: usize = 2;
+
     /// The end of a kernel's name.
     pub(crate) fn suffix(self) -> &'static str {
         match self {

@@ -1,18 +1,14 @@
 //! One transformer layer's weights on a backend.
 
 use super::ModelError;
-use crate::backend::{AttentionInput, Backend, BackendError, GatedInput, Norm};
+use crate::backend::{AttentionWeights, Backend, BackendError, FeedForwardWeights, Norm};
 use crate::model::config::ModelConfig;
-use crate::model::tensors::LayerTensors;
+use crate::model::tensors::{LayerTensors, Matrix};
 
 /// One layer.
 pub(super) struct Layer<B: Backend> {
-    pub(super) attention: AttentionInput<B>,
-    /// `(dim, heads * head_dim)`.
-    pub(super) output: B::Matrix,
-    pub(super) feed_forward: GatedInput<B>,
-    /// `(dim, hidden)`.
-    pub(super) down: B::Matrix,
+    pub(super) attention: AttentionWeights<B>,
+    pub(super) feed_forward: FeedForwardWeights<B>,
 }
 
 impl<B: Backend> Layer<B> {
@@ -31,24 +27,24 @@ impl<B: Backend> Layer<B> {
             Some([query, key]) => Some([norm(query)?, norm(key)?]),
             None => None,
         };
+        let projections = Matrix::stacked([tensors.query, tensors.key, tensors.value]);
         Ok(Self {
-            attention: AttentionInput {
+            attention: AttentionWeights {
                 norm: norm(tensors.attention_norm)?,
-                projections: [
-                    backend.matrix(tensors.query)?,
-                    backend.matrix(tensors.key)?,
-                    backend.matrix(tensors.value)?,
-                ],
+                projections: projections
+                    .into_iter()
+                    .map(|matrix| backend.matrix(matrix))
+                    .collect::<Result<_, _>>()?,
                 bias,
                 head_norms,
+                output: backend.matrix(tensors.output)?,
             },
-            output: backend.matrix(tensors.output)?,
-            feed_forward: GatedInput {
+            feed_forward: FeedForwardWeights {
                 norm: norm(tensors.feed_forward_norm)?,
                 gate: backend.matrix(tensors.gate)?,
                 up: backend.matrix(tensors.up)?,
+                down: backend.matrix(tensors.down)?,
             },
-            down: backend.matrix(tensors.down)?,
         })
     }
 }

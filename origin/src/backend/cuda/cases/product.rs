@@ -2,23 +2,36 @@
 
 use super::arrays::{get, put, wave};
 use super::{Case, CaseError, ensure, near};
-use crate::backend::Backend;
 use crate::backend::cuda::Cuda;
 use crate::backend::cuda::driver::Driver;
-use crate::backend::cuda::operations::{PRODUCT_KERNELS, Part, ProductKernel, Then};
+use crate::backend::cuda::product::{
+    Input, NORMALISED_KERNEL, PRODUCT_KERNELS, Part, ProductKernel, Stream, Then,
+};
 use crate::backend::cuda::weights::Operand;
-use crate::model::tensors::Matrix;
+use crate::backend::{Backend, Norm};
 use crate::model::tensors::random::WeightFormat;
+use crate::model::tensors::{Matrix, MatrixData};
 use half::{bf16, f16};
 use std::ops::Range;
 
-/// What an output holds before.
+/// What an output holds before, and what the gate's product is where that was a launch of its own.
 const BEFORE: f32 = 0.75;
+const EPSILON: f32 = 1e-5;
 
 pub(super) fn cases<D: Driver>() -> Vec<Case<D>> {
     let agrees = "products agree with plain sums";
     vec![
         Case { subject: "product_few", promise: agrees, run: |device| agree(device, "few") },
+        Case {
+            subject: "product_few",
+            promise: "a gate and what it gates are the same as two launches",
+            run: same_gated,
+        },
+        Case {
+            subject: "product_few",
+            promise: "rows that a product normalises are those that are normalised before it",
+            run: same_normalised,
+        },
         Case { subject: "product_many", promise: agrees, run: |device| agree(device, "many") },
         Case {
             subject: "product_many",
@@ -28,37 +41,79 @@ pub(super) fn cases<D: Driver>() -> Vec<Case<D>> {
     ]
 }
 
-/// The product of a matrix with rows of activations by a kernel, and the activations as the kernel rounds them.
+/// The product of a matrix, or of a gate and what it gates, with rows of activations by a kernel, and the activations as
+/// they are rounded for it.
 pub(crate) fn product<D: Driver>(
     device: &D,
     kernel: &ProductKernel,
-    matrix: &Matrix,
+    matrices: &[&Matrix],
     activations: &[f32],
     then: Then,
 ) -> Result<(Vec<f32>, Vec<f64>), CaseError> {
-    let mut cuda = Cuda::new(device.clone());
-    let rows = activations.len() / matrix.cols;
-    let there = cuda.matrix(matrix.clone())?;
-    let (bits, rounded): (Vec<[u8; 2]>, Vec<_>) = match there.operand() {
-        Operand::F16 => {
-            activations.iter().map(|&x| (f16::from_f32(x).to_le_bytes(), f16::from_f32(x).to_f64())).unzip()
-        }
-        Operand::Bf16 => {
-            activations.iter().map(|&x| (bf16::from_f32(x).to_le_bytes(), bf16::from_f32(x).to_f64())).unzip()
-        }
-    };
-    let operand = put(device, bits.as_flattened())?;
-    let output = put(device, &vec![BEFORE; rows * matrix.rows])?;
-    let part = Part { address: D::address(&output), stride: matrix.rows, then };
-    cuda.operand.replace(operand);
-    cuda.multiply_by(kernel, &there, rows, part)?;
-    Ok((get(device, &output)?, rounded))
+    let (operand, rows) = (operand_of(matrices[0]), activations.len() / matrices[0].cols);
+    let rounded = activations.iter().map(|&x| f64::from(widen(operand, round(operand, x)))).collect();
+    let before = vec![BEFORE; rows * matrices[0].rows];
+    Ok((multiply_rounded(device, kernel, matrices, activations, then, &before)?, rounded))
+}
+
+/// The same where the output holds something else before.
+fn multiply_rounded<D: Driver>(
+    device: &D,
+    kernel: &ProductKernel,
+    matrices: &[&Matrix],
+    activations: &[f32],
+    then: Then,
+    before: &[f32],
+) -> Result<Vec<f32>, CaseError> {
+    let operand = operand_of(matrices[0]);
+    let bits: Vec<_> = activations.iter().map(|&x| round(operand, x).to_le_bytes()).collect();
+    let input = put(device, bits.as_flattened())?;
+    multiply(device, kernel, matrices, &Input::Rounded(D::address(&input)), then, before)
+}
+
+/// The same with rows that are there already.
+fn multiply<D: Driver>(
+    device: &D,
+    kernel: &ProductKernel,
+    matrices: &[&Matrix],
+    input: &Input<'_, D>,
+    then: Then,
+    before: &[f32],
+) -> Result<Vec<f32>, CaseError> {
+    let cuda = Cuda::new(device.clone());
+    let there = matrices.iter().map(|&matrix| cuda.matrix(matrix.clone()));
+    let there = there.collect::<Result<Vec<_>, _>>()?;
+    let stride = matrices[0].rows;
+    let (values, gated) = (put(device, before)?, put(device, &vec![f16::NAN; before.len()])?);
+    let part = Part { values: D::address(&values), operand: D::address(&gated), stride, then };
+    cuda.multiply_by(kernel, &there.iter().collect::<Vec<_>>(), input, before.len() / stride, part)?;
+    let Then::Gate(operand) = then else { return Ok(get(device, &values)?) };
+    let halves: Vec<f16> = get(device, &gated)?;
+    Ok(halves.into_iter().map(|half| widen(operand, half.to_bits())).collect())
+}
+
+fn operand_of(matrix: &Matrix) -> Operand {
+    if matches!(matrix.data, MatrixData::Bf16(_)) { Operand::Bf16 } else { Operand::F16 }
+}
+
+fn round(operand: Operand, x: f32) -> u16 {
+    match operand {
+        Operand::F16 => f16::from_f32(x).to_bits(),
+        Operand::Bf16 => bf16::from_f32(x).to_bits(),
+    }
+}
+
+fn widen(operand: Operand, bits: u16) -> f32 {
+    match operand {
+        Operand::F16 => f16::from_bits(bits).to_f32(),
+        Operand::Bf16 => bf16::from_bits(bits).to_f32(),
+    }
 }
 
 fn agree<D: Driver>(device: &D, kind: &str) -> Result<(), CaseError> {
     for format in WeightFormat::ALL {
-        let thens = [Then::Store, Then::Add, Then::Gate, Then::Store];
-        let shapes = [(1, 16, 32), (3, 17, 64), (9, 33, 96), (12, 70, 288)];
+        let thens = [Then::Store, Then::Add, Then::Gate(Operand::F16), Then::Gate(Operand::Bf16)];
+        let shapes = [(1, 16, 32), (3, 17, 64), (9, 33, 96), (12, 90, 288)];
         for ((rows, outputs, width), then) in shapes.into_iter().zip(thens) {
             let matrix = Matrix::random(outputs, width, rows as u64, format);
             for kernel in PRODUCT_KERNELS.iter().filter(|kernel| kernel.kind == kind) {
@@ -76,19 +131,20 @@ fn agrees<D: Driver>(
     activations: &[f32],
     then: Then,
 ) -> Result<(), CaseError> {
-    let (found, x) = product(device, kernel, matrix, activations, then)?;
+    let (found, x) = product(device, kernel, &[matrix], activations, then)?;
     for (found, x) in found.chunks_exact(matrix.rows).zip(x.chunks_exact(matrix.cols)) {
         for (output, &found) in found.iter().enumerate() {
             let terms = x.iter().enumerate().map(|(col, x)| matrix.weight(output, col) * x);
             let (sum, size) = terms.fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()));
             let before = f64::from(BEFORE);
-            let wanted = match then {
-                Then::Store => sum,
-                Then::Add => before + sum,
-                Then::Gate => before / (1.0 + (-before).exp()) * sum,
+            // Quantised weights are rounded to half precision, and so is what is behind a gate.
+            let (wanted, rounding) = match then {
+                Then::Store => (sum, 0.0),
+                Then::Add => (before + sum, 0.0),
+                Then::Gate(Operand::F16) => (before / (1.0 + (-before).exp()) * sum, 5e-4),
+                Then::Gate(Operand::Bf16) => (before / (1.0 + (-before).exp()) * sum, 4e-3),
             };
-            // Quantised weights are rounded to half precision.
-            let tolerance = 5e-4 * size + 1e-6;
+            let tolerance = 5e-4 * size + rounding * wanted.abs() + 1e-6;
             near(found, wanted, tolerance, || format!("{kernel:?}, {then:?}, output {output}"))?;
         }
     }
@@ -101,7 +157,7 @@ fn same_bits<D: Driver>(device: &D) -> Result<(), CaseError> {
         let activations = wave(5, 70 * width);
         let store = |kernel, rows: Range<usize>| {
             let rows = &activations[rows.start * width..rows.end * width];
-            product(device, kernel, &matrix, rows, Then::Store).map(|product| product.0)
+            product(device, kernel, &[&matrix], rows, Then::Store).map(|product| product.0)
         };
         let [eight, thirty_two, sixty_four] = &PRODUCT_KERNELS;
         let all = store(sixty_four, 0..70)?;
@@ -110,6 +166,53 @@ fn same_bits<D: Driver>(device: &D) -> Result<(), CaseError> {
         for row in [0, 7, 69] {
             let alone = store(eight, row..row + 1)?;
             ensure(alone == all[row * 70..][..70], || format!("{format:?}: row {row} alone"))?;
+        }
+    }
+    Ok(())
+}
+
+fn same_gated<D: Driver>(device: &D) -> Result<(), CaseError> {
+    for (format, (rows, width)) in
+        WeightFormat::ALL.into_iter().zip([(1, 32), (9, 288), (8, 1088), (33, 160)])
+    {
+        let [gate, up] = [1, 2].map(|seed| Matrix::random(90, width, seed, format));
+        let x = wave(5, rows * width);
+        for kernel in PRODUCT_KERNELS.iter().filter(|kernel| kernel.kind == "few") {
+            for then in [Operand::F16, Operand::Bf16].map(Then::Gate) {
+                let (at_once, _) = product(device, kernel, &[&gate, &up], &x, then)?;
+                let (gates, _) = product(device, kernel, &[&gate], &x, Then::Store)?;
+                let one_by_one = multiply_rounded(device, kernel, &[&up], &x, then, &gates)?;
+                ensure(at_once == one_by_one, || format!("{kernel:?}, {format:?}, {then:?}"))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn same_normalised<D: Driver>(device: &D) -> Result<(), CaseError> {
+    for (format, (rows, width)) in WeightFormat::ALL.into_iter().zip([(1, 32), (8, 288), (5, 576), (3, 1088)])
+    {
+        let [first, second] = [1, 2].map(|seed| Matrix::random(90, width, seed, format));
+        let mut cuda = Cuda::new(device.clone());
+        let values = put(device, &wave(7, 9 * width))?;
+        let listed: Vec<u32> = (0..rows as u32).map(|row| row * 5 % 9).collect();
+        let listed = put(device, &listed)?;
+        let norm = Norm { weight: cuda.vector(wave(8, width))?, epsilon: EPSILON };
+        let stream = |listed| Stream { values: D::address(&values), listed, norm: &norm };
+        for listed in [0, D::address(&listed)] {
+            for (matrices, then) in [
+                (&[&first][..], Then::Store),
+                (&[&first, &second], Then::Gate(Operand::F16)),
+                (&[&first, &second], Then::Gate(Operand::Bf16)),
+            ] {
+                let itself = &Input::Stream(&stream(listed));
+                let outputs = vec![BEFORE; rows * first.rows];
+                let itself = multiply(device, &NORMALISED_KERNEL, matrices, itself, then, &outputs)?;
+                cuda.normalise(&stream(listed), rows, width, operand_of(&first))?;
+                let before = &Input::Rounded(cuda.scratch.normalised.address());
+                let before = multiply(device, &PRODUCT_KERNELS[0], matrices, before, then, &outputs)?;
+                ensure(itself == before, || format!("{format:?}, {rows} rows of {width}, {then:?}"))?;
+            }
         }
     }
     Ok(())

@@ -4,7 +4,9 @@ use super::arrays::{get, put};
 use super::{Case, CaseError, ensure};
 use crate::backend::cuda::arguments::Arguments;
 use crate::backend::cuda::driver::{Driver, DriverError, Shape};
-use half::f16;
+use crate::backend::cuda::packed::Packed;
+use crate::model::tensors::Matrix;
+use crate::model::tensors::random::WeightFormat;
 
 pub(super) fn cases<D: Driver>() -> Vec<Case<D>> {
     vec![
@@ -17,33 +19,36 @@ pub(super) fn cases<D: Driver>() -> Vec<Case<D>> {
     ]
 }
 
-/// Rounds the first values.
-pub(crate) fn narrow<D: Driver>(
+/// Looks up the rows of the first tokens in a table of 32 columns.
+pub(crate) fn look_up<D: Driver>(
     device: &D,
-    from: &D::Memory,
-    to: &D::Memory,
+    [table, tokens, to]: [&D::Memory; 3],
     count: usize,
 ) -> Result<(), DriverError> {
-    let [from, to] = [from, to].map(D::address);
-    let arguments = Arguments::new().pointer(from).pointer(to).int(count);
-    device.launch("narrow_f16", Shape::new([1, 1, 1], 256), &arguments)
+    let addresses = [D::address(table), 0, D::address(tokens), D::address(to)];
+    let arguments = addresses.into_iter().fold(Arguments::new(), Arguments::pointer).int(32);
+    device.launch("embed_f16", Shape::new([count, 1, 1], 128), &arguments)
 }
 
 fn replays<D: Driver>(device: &D) -> Result<(), CaseError> {
-    let (from, to) = (put(device, &[1.0_f32, 2.0])?, put(device, &[f16::ZERO; 2])?);
+    let matrix = Matrix::random(16, 32, 1, WeightFormat::F16);
+    let table = put(device, &Packed::new(&matrix).data)?;
+    let (tokens, to) = (put(device, &[1_u32, 2])?, put(device, &[0.0_f32; 64])?);
     // As with every recording, what is launched has been before, so that it is loaded.
-    narrow(device, &from, &to, 1)?;
+    look_up(device, [&table, &tokens, &to], 1)?;
     device.clear(&to)?;
     device.begin_recording()?;
-    narrow(device, &from, &to, 2)?;
+    look_up(device, [&table, &tokens, &to], 2)?;
     let graph = device.end_recording()?;
-    let found = get::<_, f16>(device, &to)?;
-    ensure(found == [f16::ZERO; 2], || format!("{found:?} when nothing should have run"))?;
-    for values in [[1.0_f32, 2.0], [3.0, -0.5]] {
-        device.write(&from, 0, values.map(f32::to_le_bytes).as_flattened())?;
+    let found = get::<_, f32>(device, &to)?;
+    ensure(found == [0.0; 64], || format!("{found:?} when nothing should have run"))?;
+    for both in [[1_u32, 2], [3, 15]] {
+        device.write(&tokens, 0, both.map(u32::to_le_bytes).as_flattened())?;
         device.replay(&graph)?;
-        let found = get::<_, f16>(device, &to)?;
-        ensure(found == values.map(f16::from_f32), || format!("{found:?} of {values:?}"))?;
+        let found = get::<_, f32>(device, &to)?;
+        let rows = both.iter().flat_map(|&row| (0..32).map(move |col| (row as usize, col)));
+        let wanted: Vec<_> = rows.map(|(row, col)| matrix.weight(row, col) as f32).collect();
+        ensure(found == wanted, || format!("{found:?} of {both:?}"))?;
     }
     Ok(())
 }

@@ -31,7 +31,7 @@ const FUNCTIONS: [&CStr; 39] = [
     c"cuGraphLaunch",
     c"cuGraphUpload",
     c"cuInit",
-    c"cuLaunchKernel",
+    c"cuLaunchKernelEx",
     c"cuMemAlloc_v2",
     c"cuMemFreeHost",
     c"cuMemFree_v2",

@@ -41,7 +41,7 @@ pub(crate) enum Checks {
 /// A fault that a test puts into a kernel.
 #[derive(Debug)]
 pub(crate) struct Mutation {
-    /// The kernel's file.
+    /// The kernel's file, or one that it includes.
     pub(crate) file: &'static str,
     /// A piece of its text that stands there exactly once.
     pub(crate) text: &'static str,
@@ -75,9 +75,17 @@ pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
     let kernels = Path::new(env!("CARGO_MANIFEST_DIR")).join("kernels");
     let folder = target_folder().join("kernel-simulator");
     fs::create_dir_all(&folder).expect("a folder for the simulator");
-    let mut headers = Sha256::new();
-    for header in files(&kernels, "cuh").into_iter().chain(files(&kernels.join("simulator"), "h")) {
-        headers.update(read(&header));
+    let included = texts(files(&kernels, "cuh"), mutation);
+    let of_simulator = texts(files(&kernels.join("simulator"), "h"), None);
+    let headers = included
+        .iter()
+        .chain(&of_simulator)
+        .fold(Sha256::new(), |digest, (_, text)| digest.chain_update(text));
+    // Headers are found where a fault may stand in them.
+    let headers_folder = folder.join(format!("headers-{}", shortened(&headers.clone().finalize())));
+    fs::create_dir_all(&headers_folder).expect("a folder for headers");
+    for (path, text) in &included {
+        fs::write(headers_folder.join(path.file_name().expect("a name")), text).expect("a copy of a header");
     }
     let sources = sources(&kernels, checks, mutation);
     let objects: Vec<_> = sources
@@ -89,7 +97,7 @@ pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
             folder.join(format!("{name}-{}.o", shortened(&digest.finalize())))
         })
         .collect();
-    compile_missing(&sources, &objects, &kernels);
+    compile_missing(&sources, &objects, &[&headers_folder, &kernels, &kernels.join("simulator")]);
     let names = objects
         .iter()
         .fold(Sha256::new(), |digest, object| digest.chain_update(object.as_os_str().as_encoded_bytes()));
@@ -104,7 +112,7 @@ pub(super) fn runner(checks: Checks, mutation: Option<&Mutation>) -> PathBuf {
 
 /// Compiles the objects that are not there: two at a time, since other tests run beside these, and the longest source first,
 /// so that none of them is waited for alone.
-fn compile_missing(sources: &[Source], objects: &[PathBuf], kernels: &Path) {
+fn compile_missing(sources: &[Source], objects: &[PathBuf], includes: &[&Path]) {
     let mut missing: Vec<_> = sources.iter().zip(objects).filter(|(_, object)| !object.exists()).collect();
     missing.sort_by_key(|(source, _)| source.text.len());
     let missing = Mutex::new(missing);
@@ -113,7 +121,7 @@ fn compile_missing(sources: &[Source], objects: &[PathBuf], kernels: &Path) {
         for _ in 0..2 {
             scope.spawn(|| {
                 while let Some((source, object)) = next() {
-                    compile(source, object, kernels);
+                    compile(source, object, includes);
                 }
             });
         }
@@ -141,20 +149,16 @@ fn prune(folder: &Path, kept: usize) {
         files.sort();
         let stale = files.len().saturating_sub(kept);
         // Another process may have been quicker.
-        files[..stale].iter().for_each(|(_, path)| _ = fs::remove_file(path));
+        files[..stale]
+            .iter()
+            .for_each(|(_, path)| _ = fs::remove_file(path).or_else(|_| fs::remove_dir_all(path)));
     }
 }
 
 /// The kernels, with the checks and the fault, and the simulator, which no sanitizer shall see.
 fn sources(kernels: &Path, checks: Checks, mutation: Option<&Mutation>) -> Vec<Source> {
     let mut sources = Vec::new();
-    for path in files(kernels, "cu") {
-        let mut text = read(&path);
-        if let Some(mutation) = mutation.filter(|mutation| path.ends_with(mutation.file)) {
-            let count = text.matches(mutation.text).count();
-            assert_eq!(count, 1, "{:?} stands {count} times in {}", mutation.text, mutation.file);
-            text = text.replace(mutation.text, mutation.instead);
-        }
+    for (path, text) in texts(files(kernels, "cu"), mutation) {
         sources.push(Source { path, text, flags: [&["-O1", "-x", "c++"], checks.sanitizers()].concat() });
     }
     for path in files(&kernels.join("simulator"), "cpp") {
@@ -163,14 +167,30 @@ fn sources(kernels: &Path, checks: Checks, mutation: Option<&Mutation>) -> Vec<S
     sources
 }
 
-fn compile(source: &Source, object: &Path, kernels: &Path) {
+/// What files hold, the fault included.
+fn texts(paths: Vec<PathBuf>, mutation: Option<&Mutation>) -> Vec<(PathBuf, String)> {
+    let with_fault = |path: PathBuf| {
+        let mut text = read(&path);
+        if let Some(mutation) = mutation.filter(|mutation| path.ends_with(mutation.file)) {
+            let count = text.matches(mutation.text).count();
+            assert_eq!(count, 1, "{:?} stands {count} times in {}", mutation.text, mutation.file);
+            text = text.replace(mutation.text, mutation.instead);
+        }
+        (path, text)
+    };
+    paths.into_iter().map(with_fault).collect()
+}
+
+fn compile(source: &Source, object: &Path, includes: &[&Path]) {
     // The text may not be that of the file, so it is compiled from a copy.
     let copy = object.with_extension("copy");
     fs::write(&copy, format!("#line 1 \"{}\"\n{}", source.path.display(), source.text))
         .expect("a copy of a source");
-    let simulator = kernels.join("simulator");
     let mut command = Command::new(compiler());
-    command.args(&source.flags).args(FLAGS).arg("-I").arg(kernels).arg("-I").arg(simulator).arg(copy);
+    command.args(&source.flags).args(FLAGS).arg(copy);
+    for folder in includes {
+        command.arg("-I").arg(folder);
+    }
     build(&mut command, object);
 }
 

@@ -16,25 +16,27 @@ struct Budget {
     shared: u32,
 }
 
-const BUDGETS: [Budget; 12] = [
-    // One warp: 8 blocks for the widest heads, whose sums are most of it.
-    Budget { kernels: "attend_128", registers: 248, shared: 0 },
-    Budget { kernels: "attend_96", registers: 184, shared: 0 },
-    Budget { kernels: "attend_64", registers: 136, shared: 0 },
-    Budget { kernels: "attend_32", registers: 104, shared: 0 },
-    Budget { kernels: "combine_", registers: 48, shared: 0 },
-    // 256 threads for 8 or 32 rows: at least 3 blocks, to have enough of the weights under way.
-    Budget { kernels: "product_few_", registers: 80, shared: 16 << 10 },
+const BUDGETS: [Budget; 13] = [
+    // One warp: 7 blocks for the widest heads, whose sums are most of it, and four blocks of whose cache are under way.
+    Budget { kernels: "attend_128", registers: 232, shared: 32 << 10 },
+    Budget { kernels: "attend_96", registers: 200, shared: 24 << 10 },
+    Budget { kernels: "attend_64", registers: 144, shared: 16 << 10 },
+    Budget { kernels: "attend_32", registers: 104, shared: 8 << 10 },
+    // 256 threads for up to 32 rows: 2 blocks, which have enough of the weights under way.
+    Budget { kernels: "product_few_", registers: 128, shared: 16 << 10 },
+    Budget { kernels: "gated_few_", registers: 128, shared: 32 << 10 },
+    // The same, with 32 KiB for their rows at most, which are not counted here.
+    Budget { kernels: "product_normalised_", registers: 128, shared: 5 << 10 },
+    Budget { kernels: "gated_normalised_", registers: 128, shared: 9 << 10 },
     // 128 threads for 64 rows.
     Budget { kernels: "product_many_", registers: 128, shared: 16 << 10 },
     // 256 threads, a block a row: few blocks, so registers are no concern.
     Budget { kernels: "sample", registers: 72, shared: 1152 },
-    Budget { kernels: "rotate", registers: 72, shared: 0 },
+    Budget { kernels: "rotate", registers: 48, shared: 0 },
     // 128 threads: 12 blocks.
     Budget { kernels: "embed_", registers: 40, shared: 0 },
     // 256 threads: 6 blocks.
     Budget { kernels: "normalise_", registers: 40, shared: 32 },
-    Budget { kernels: "narrow_", registers: 16, shared: 0 },
 ];
 
 /// What the assembler says of a kernel.

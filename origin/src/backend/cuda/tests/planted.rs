@@ -1,16 +1,24 @@
 //! Faults put into the kernels, each of which the right check must find: the tests of the tests.
 
-use crate::backend::cuda::cases::arrays::wave;
+use crate::backend::cuda::Cuda;
+use crate::backend::cuda::cases::arrays::{put, wave};
 use crate::backend::cuda::cases::normalise::normalise;
 use crate::backend::cuda::cases::product::product;
-use crate::backend::cuda::operations::{PRODUCT_KERNELS, Then};
+use crate::backend::cuda::driver::Driver;
+use crate::backend::cuda::product::{Input, NORMALISED_KERNEL, PRODUCT_KERNELS, Part, Stream, Then};
 use crate::backend::cuda::simulator::{Checks, KernelMutation, SCHEDULES, Simulator};
+use crate::backend::{Backend, Norm};
 use crate::model::tensors::Matrix;
 use crate::model::tensors::random::WeightFormat;
 
 /// Runs RMSNorm with a fault; the reason for which it fails.
-fn fault_in_normalise(checks: Checks, text: &'static str, instead: &'static str) -> String {
-    let mutation = KernelMutation { file: "normalise.cu", text, instead };
+fn fault_in_normalise(
+    checks: Checks,
+    file: &'static str,
+    text: &'static str,
+    instead: &'static str,
+) -> String {
+    let mutation = KernelMutation { file, text, instead };
     let device = Simulator::mutated(checks, &mutation);
     let (stream, weight) = (wave(1, 3 * 576), wave(2, 576));
     normalise(&device, &stream, &[0, 2], &weight).expect_err("the fault is found").reason
@@ -29,7 +37,7 @@ fn multiply(
     let schedules = if checks == Checks::Plain { SCHEDULES } else { 1 };
     let run = |schedule| {
         device.schedule(schedule);
-        let outputs = product(&device, &PRODUCT_KERNELS[kernel], &matrix, &wave(1, 9 * 288), Then::Store);
+        let outputs = product(&device, &PRODUCT_KERNELS[kernel], &[&matrix], &wave(1, 9 * 288), Then::Store);
         outputs.map(|outputs| outputs.0).map_err(|error| error.to_string())
     };
     (0..schedules).map(run).collect()
@@ -37,10 +45,15 @@ fn multiply(
 
 #[test]
 fn a_missing_barrier_is_a_race() {
-    let reason = fault_in_normalise(Checks::Races, "  __syncthreads();\n", "");
+    let reason = fault_in_normalise(Checks::Races, "normalise.cu", "  __syncthreads();\n", "");
     assert!(reason.contains("ThreadSanitizer: data race"), "{reason}");
-    for (kernel, file) in [(0, "product_few.cu"), (2, "product_many.cu")] {
-        let mutation = KernelMutation { file, text: "__syncthreads();", instead: "" };
+    for (kernel, file, text) in [
+        (0, "product_few.cu", "    shared.share(sums);\n    __syncthreads();"),
+        (0, "product_few.cu", "if (!is_last) __syncthreads();"),
+        (2, "product_many.cu", "__syncthreads();"),
+    ] {
+        let instead = if text.contains("share") { "    shared.share(sums);" } else { "" };
+        let mutation = KernelMutation { file, text, instead };
         let reason = multiply(Checks::Races, kernel, Some(&mutation)).expect_err("the fault is found");
         assert!(reason.contains("ThreadSanitizer: data race"), "{file}: {reason}");
     }
@@ -49,28 +62,30 @@ fn a_missing_barrier_is_a_race() {
 #[test]
 fn a_barrier_that_not_every_thread_reaches_is_refused() {
     let some = "  if (threadIdx.x != 7) __syncthreads();\n";
-    let reason = fault_in_normalise(Checks::Plain, "  __syncthreads();\n", some);
+    let reason = fault_in_normalise(Checks::Plain, "normalise.cu", "  __syncthreads();\n", some);
     assert!(reason.contains("the thread ends while others wait at __syncthreads"), "{reason}");
 }
 
 #[test]
 fn a_collective_that_not_every_lane_reaches_is_refused() {
     let some = "  if (threadIdx.x % 2) sum = warp_sum(sum);\n";
-    let reason = fault_in_normalise(Checks::Plain, "  sum = warp_sum(sum);\n", some);
+    let reason = fault_in_normalise(Checks::Plain, "normalise.cuh", "  sum = warp_sum(sum);\n", some);
     assert!(reason.contains("the block is stuck"), "{reason}");
 }
 
 #[test]
 fn a_read_past_the_end_is_an_overflow() {
-    let (text, instead) =
-        ("i < width; i += NORMALISE_THREADS) sum", "i <= width; i += NORMALISE_THREADS) sum");
-    let reason = fault_in_normalise(Checks::Memory, text, instead);
+    let (text, instead) = (
+        "i < width; i += NORMALISE_THREADS * 4) {\n    float4 four = *reinterpret_cast<const float4*>(x + i);\n",
+        "i <= width; i += NORMALISE_THREADS * 4) {\n    float4 four = *reinterpret_cast<const float4*>(x + i);\n",
+    );
+    let reason = fault_in_normalise(Checks::Memory, "normalise.cuh", text, instead);
     assert!(reason.contains("AddressSanitizer: heap-buffer-overflow"), "{reason}");
     // A row past the last.
     let mutation = KernelMutation {
         file: "product_few.cu",
-        text: "if (row < input.rows) {",
-        instead: "if (row <= input.rows) {",
+        text: "is_there[tile] = row < input.rows;",
+        instead: "is_there[tile] = row <= input.rows;",
     };
     let reason = multiply(Checks::Memory, 0, Some(&mutation)).expect_err("the fault is found");
     assert!(reason.contains("AddressSanitizer: heap-buffer-overflow"), "{reason}");
@@ -79,7 +94,7 @@ fn a_read_past_the_end_is_an_overflow() {
 #[test]
 fn a_write_past_a_shared_array_is_an_overflow() {
     let (text, instead) = ("sums[threadIdx.x / WARP] = sum;", "sums[threadIdx.x / WARP + 1] = sum;");
-    let reason = fault_in_normalise(Checks::Memory, text, instead);
+    let reason = fault_in_normalise(Checks::Memory, "normalise.cuh", text, instead);
     assert!(reason.contains("AddressSanitizer: use-after-poison"), "{reason}");
 }
 
@@ -102,4 +117,38 @@ fn a_copy_that_nobody_waits_for_is_refused() {
         KernelMutation { file: "product_many.cu", text: "copy_async_wait<STAGES - 2>();", instead: "" };
     let reason = multiply(Checks::Plain, 2, Some(&mutation)).expect_err("the fault is found");
     assert!(reason.contains("the thread ends while its cp.async are under way"), "{reason}");
+}
+
+/// A product that normalises rows, twice, with faults in their launches' waiting.
+fn fault_in_waiting(checks: Checks, text: &'static str, instead: &'static str) -> String {
+    let mutation = KernelMutation { file: "product_few.cu", text, instead };
+    let cuda = Cuda::new(Simulator::mutated(checks, &mutation));
+    let device = &cuda.driver;
+    let matrix = cuda.matrix(Matrix::random(32, 32, 1, WeightFormat::F16)).expect("a matrix");
+    let norm = Norm { weight: cuda.vector(wave(1, 32)).expect("a vector"), epsilon: 1e-5 };
+    let stream = put(device, &wave(2, 32)).expect("memory");
+    let address = Simulator::address(&stream);
+    let rows = Stream { values: address, listed: 0, norm: &norm };
+    let input = Input::Stream(&rows);
+    // The second reads what the first adds to.
+    let part = Part { values: address, operand: 0, stride: 32, then: Then::Add };
+    let launch = |()| cuda.multiply_by(&NORMALISED_KERNEL, &[&matrix], &input, 1, part);
+    let result = launch(()).and_then(launch).and_then(|()| device.read(&stream, 0, &mut [0; 4]));
+    result.expect_err("the fault is found").reason
+}
+
+#[test]
+fn activations_that_are_read_before_the_launch_that_writes_them_is_done_are_a_race() {
+    let (text, instead) = (
+        "  wait_for_launches();\n  const Rows<typename Format::Operand> rows = input();\n",
+        "  const Rows<typename Format::Operand> rows = input();\n  wait_for_launches();\n",
+    );
+    let reason = fault_in_waiting(Checks::Races, text, instead);
+    assert!(reason.contains("ThreadSanitizer: data race"), "{reason}");
+}
+
+#[test]
+fn a_launch_that_does_not_wait_for_those_before_it_is_refused() {
+    let reason = fault_in_waiting(Checks::Plain, "  wait_for_launches();\n", "");
+    assert!(reason.contains("the thread ends before it has waited for the launches before"), "{reason}");
 }

@@ -1,10 +1,9 @@
 //! What the simulated device refuses about launches that are recorded and replayed.
 
 use crate::backend::cuda::cases::arrays::{get, put};
-use crate::backend::cuda::cases::recording::narrow;
+use crate::backend::cuda::cases::recording::look_up;
 use crate::backend::cuda::driver::Driver;
 use crate::backend::cuda::simulator::{Checks, Simulator};
-use half::f16;
 
 #[test]
 fn nothing_but_launches_can_be_recorded() {
@@ -36,17 +35,18 @@ fn nothing_but_launches_can_be_recorded() {
 #[test]
 fn memory_that_is_freed_spoils_what_was_recorded() {
     let device = Simulator::new(Checks::Plain);
-    let (from, to) = (put(&device, &[1.0_f32]).expect("memory"), put(&device, &[f16::ZERO]).expect("memory"));
+    let memory = |bytes| device.allocate(bytes).expect("memory");
+    let (table, from, to) = (memory(1024), memory(4), memory(128));
     device.begin_recording().expect("nothing is recorded yet");
-    narrow(&device, &from, &to, 1).expect("it is noted");
+    look_up(&device, [&table, &from, &to], 1).expect("it is noted");
     let graph = device.end_recording().expect("a launch");
     let address = Simulator::address(&from);
     drop(from);
     // Memory of the same size would lie there again.
-    let others: Vec<_> = (0..100).map(|_| put(&device, &[1.0_f32]).expect("memory")).collect();
+    let others: Vec<_> = (0..100).map(|_| memory(4)).collect();
     assert!(others.iter().all(|other| Simulator::address(other) != address));
     let refusal = device.replay(&graph).expect_err("the address has gone").reason;
-    assert_eq!(refusal, "narrow_f16 is given the address of memory that is not alive");
+    assert_eq!(refusal, "embed_f16 is given the address of memory that is not alive");
 
     device.begin_recording().expect("nothing is recorded");
     drop(to);

@@ -15,19 +15,19 @@ fn a_launch_that_a_device_would_refuse_is_refused() {
         let device = Simulator::new(Checks::Plain);
         device.launch(kernel, shape, &arguments).expect_err("a refusal").reason
     };
-    let narrow = || Arguments::new().pointer(0).pointer(0).int(0);
-    let shape = Shape::new([1, 1, 1], 256);
-    assert_eq!(refused("nothing", shape, narrow()), "there is no kernel nothing");
-    assert_eq!(refused("narrow_f16", shape, narrow().float(1.0)), "narrow_f16 takes ppi and was given ppif");
-    let wide = Shape::new([1, 1, 1], 257);
+    let embed = || Arguments::new().pointer(0).pointer(0).pointer(0).pointer(0).int(0);
+    let shape = Shape::new([1, 1, 1], 128);
+    assert_eq!(refused("nothing", shape, embed()), "there is no kernel nothing");
+    assert_eq!(refused("embed_f16", shape, embed().float(1.0)), "embed_f16 takes ppppi and was given ppppif");
+    let wide = Shape::new([1, 1, 1], 129);
     assert_eq!(
-        refused("narrow_f16", wide, narrow()),
-        "narrow_f16: blocks of 257 threads; it is built for up to 256"
+        refused("embed_f16", wide, embed()),
+        "embed_f16: blocks of 129 threads; it is built for up to 128"
     );
     let greedy = Shape { shared_bytes: (227 << 10) + 1, ..shape };
-    assert_eq!(refused("narrow_f16", greedy, narrow()), "narrow_f16: 232449 bytes of dynamic shared memory");
-    let none = Shape::new([0, 1, 1], 256);
-    assert_eq!(refused("narrow_f16", none, narrow()), "narrow_f16: a grid of 0 blocks");
+    assert_eq!(refused("embed_f16", greedy, embed()), "embed_f16: 232449 bytes of dynamic shared memory");
+    let none = Shape::new([0, 1, 1], 128);
+    assert_eq!(refused("embed_f16", none, embed()), "embed_f16: a grid of 0 blocks");
 }
 
 #[test]

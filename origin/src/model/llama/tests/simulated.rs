@@ -212,7 +212,7 @@ fn a_recorded_step_notices_that_its_memory_has_moved() {
     for _ in 0..2 {
         model.step(&batch).expect("a valid batch");
     }
-    model.backend.move_operand();
+    model.backend.move_attended();
     let Err(StepError::Backend(BackendError::Device { reason })) = model.step(&batch) else {
         panic!("the step fails");
     };
@@ -234,8 +234,8 @@ fn a_copied_block_serves_another_sequence() {
 
 #[test]
 fn a_device_that_fails_ends_the_step_with_its_reason() {
-    let text = "REGISTER(name, FEW_THREADS)";
-    let mutation = KernelMutation { file: "product_few.cu", text, instead: "REGISTER(name, 32)" };
+    let text = "REGISTER(rotate, ROTATE_THREADS)";
+    let mutation = KernelMutation { file: "rotate.cu", text, instead: "REGISTER(rotate, 32)" };
     let backend = Cuda::new(Simulator::mutated(Checks::Plain, &mutation));
     let mut model =
         Llama::from_random(backend, config(3, 1, 32), 1, WeightFormat::F16, LIMITS).expect("a model");
@@ -244,9 +244,7 @@ fn a_device_that_fails_ends_the_step_with_its_reason() {
     let Err(StepError::Backend(BackendError::Device { reason })) = model.step(&batch) else {
         panic!("the step fails");
     };
-    for part in
-        ["simulator", "launching product_few_f16_8 on [6, 1, 1] blocks of 256", "it is built for up to 32"]
-    {
+    for part in ["simulator", "launching rotate on [2, 1, 1] blocks of 128", "it is built for up to 32"] {
         assert!(reason.contains(part), "{reason}");
     }
 }
