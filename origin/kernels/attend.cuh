@@ -9,6 +9,10 @@ constexpr int SPLIT_BLOCKS = SPLIT_TOKENS / BLOCK_TOKENS;
 // Blocks of the cache that are in shared memory or on their way there.
 constexpr int STAGES = 4;
 
+// Elements of a head are multiplied 32 at a time, the last ones with zeros where a head is no multiple of that.
+template <int D>
+constexpr int CHUNKS = (D + 31) / 32;
+
 // The score of a token that is not there.
 __device__ __forceinline__ float nothing() { return __uint_as_float(0xff800000); }
 
@@ -38,20 +42,21 @@ struct Cache {
   const uint32_t* tables;
 };
 
-// A mean weighted by 2^score while tokens join it. Two of the 16 vectors are a lane's: the vectors g and g + 8, g = lane / 4.
-template <int D>
+// A mean of C columns of the values, weighted by 2^score, while tokens join it. Two of the 16 vectors are a lane's: the
+// vectors g and g + 8, g = lane / 4.
+template <int C>
 struct Mean {
   // The greatest score so far, and the sum of 2^(score - greatest).
   float greatest[2];
   float sum[2];
   // The weighted sum of values, as the tensor cores leave it: columns 2q and 2q + 1 of each 8, q = lane % 4.
-  float values[D / 8][4];
+  float values[C / 8][4];
 
   __device__ __forceinline__ void clear() {
 #pragma unroll
     for (int vector = 0; vector < 2; vector++) greatest[vector] = nothing(), sum[vector] = 0;
 #pragma unroll
-    for (int n = 0; n < D / 8; n++) {
+    for (int n = 0; n < C / 8; n++) {
 #pragma unroll
       for (int i = 0; i < 4; i++) values[n][i] = 0;
     }
@@ -70,14 +75,14 @@ __device__ __forceinline__ void join(float& greatest, float& sum, float more_gre
   greatest = both;
 }
 
-template <int D>
-__device__ __forceinline__ void join(Mean<D>& mean, const Mean<D>& more) {
+template <int C>
+__device__ __forceinline__ void join(Mean<C>& mean, const Mean<C>& more) {
 #pragma unroll
   for (int vector = 0; vector < 2; vector++) {
     float scale, more_scale;
     join(mean.greatest[vector], mean.sum[vector], more.greatest[vector], more.sum[vector], scale, more_scale);
 #pragma unroll
-    for (int n = 0; n < D / 8; n++) {
+    for (int n = 0; n < C / 8; n++) {
 #pragma unroll
       for (int i = vector * 2; i < vector * 2 + 2; i++) {
         mean.values[n][i] = fmaf(mean.values[n][i], scale, more.values[n][i] * more_scale);
@@ -89,7 +94,7 @@ __device__ __forceinline__ void join(Mean<D>& mean, const Mean<D>& more) {
 // The left operands of queries · keys: vectors g and g + 8, scaled so that a power of 2 is the softmax's.
 template <int D>
 __device__ __forceinline__ void load_queries(const Projections& from, const Tile& tile, int kv_head,
-                                             uint32_t (&queries)[D / 32][2][4]) {
+                                             uint32_t (&queries)[CHUNKS<D>][2][4]) {
   constexpr float LOG2_E = 1.44269504f;
   const float scale = LOG2_E / sqrtf(float(D));
   const int lane = threadIdx.x, group = from.heads / from.kv_heads;
@@ -110,12 +115,12 @@ __device__ __forceinline__ void load_queries(const Projections& from, const Tile
     query.factor = factors[vector];
     const size_t angles = size_t(tile.start + tile.token(is_there ? v : 0, group)) * (D / 2);
 #pragma unroll
-    for (int chunk = 0; chunk < D / 32; chunk++) {
+    for (int chunk = 0; chunk < CHUNKS<D>; chunk++) {
 #pragma unroll
       for (int i = 0; i < 2; i++) {
         float4 x = {0, 0, 0, 0};
         const int at = chunk * 32 + lane % 4 * 8 + i * 4;
-        if (is_there) x = query.rotated(at, D / 2, from.cosines + angles, from.sines + angles);
+        if (is_there && (D % 32 == 0 || at < D)) x = query.rotated(at, D / 2, from.cosines + angles, from.sines + angles);
         queries[chunk][i][vector] = pack<half_t>(x.x * scale, x.y * scale);
         queries[chunk][i][2 + vector] = pack<half_t>(x.z * scale, x.w * scale);
       }
@@ -123,29 +128,30 @@ __device__ __forceinline__ void load_queries(const Projections& from, const Tile
   }
 }
 
-// Blocks of the cache on their way through shared memory, a warp's own.
-template <int D>
+// Blocks of the cache on their way through shared memory, a warp's own: their keys, and C columns of their values.
+template <int D, int C>
 struct Stages {
-  static constexpr int BLOCK = BLOCK_TOKENS * D;
-  static constexpr int PIECES = BLOCK / 8;
-  // (STAGES, 2, BLOCK): keys, then values.
+  static constexpr int KEYS = BLOCK_TOKENS * D;
+  static constexpr int STAGE = KEYS + BLOCK_TOKENS * C;
+  // (STAGES, STAGE): keys, then values.
   half_t* halves;
 
   // Where a token's rows are a multiple of 128 bytes apart, those of odd tokens have their 64 bytes the other way round, so
   // that two tokens that are read at once lie in different banks.
   static __device__ __forceinline__ int swizzle(int token) { return D % 64 == 0 ? token % 2 * 4 : 0; }
 
-  __device__ __forceinline__ half_t* keys(int stage) const { return halves + stage * 2 * BLOCK; }
-  __device__ __forceinline__ half_t* values(int stage) const { return keys(stage) + BLOCK; }
+  __device__ __forceinline__ half_t* keys(int stage) const { return halves + stage * STAGE; }
+  __device__ __forceinline__ half_t* values(int stage) const { return keys(stage) + KEYS; }
 
-  // Begins to copy a block's keys and values of one head, which lie at `first`.
-  __device__ __forceinline__ void fetch(const Cache& cache, size_t first, int stage) const {
+  // Begins to copy a block of one head, whose keys and values begin at `first`: the values' columns from `column` on.
+  __device__ __forceinline__ void fetch(const Cache& cache, size_t first, int column, int stage) const {
+    const half_t* from = cache.values + first + column * BLOCK_TOKENS;
 #pragma unroll
-    for (int i = 0; i < PIECES / WARP; i++) {
+    for (int i = 0; i < D / 16; i++) {
       int piece = i * WARP + threadIdx.x, token = piece / (D / 8);
       int to = token * (D / 8) + (piece % (D / 8) ^ swizzle(token));
       copy_async_16(keys(stage) + to * 8, cache.keys + first + piece * 8, true);
-      copy_async_16(values(stage) + piece * 8, cache.values + first + piece * 8, true);
+      if (i < C / 16) copy_async_16(values(stage) + piece * 8, from + piece * 8, true);
     }
   }
 };
@@ -153,7 +159,7 @@ struct Stages {
 // Scores of the 16 vectors with a block's tokens. Column c of half h of the result is token 4 (c / 2) + c % 2 + 2h, so
 // that a lane ends up with four tokens that follow one another.
 template <int D>
-__device__ __forceinline__ void score(const half_t* keys, const uint32_t (&queries)[D / 32][2][4], float (&scores)[2][4]) {
+__device__ __forceinline__ void score(const half_t* keys, const uint32_t (&queries)[CHUNKS<D>][2][4], float (&scores)[2][4]) {
   const int lane = threadIdx.x, column = lane / 4;
 #pragma unroll
   for (int half = 0; half < 2; half++) {
@@ -161,9 +167,12 @@ __device__ __forceinline__ void score(const half_t* keys, const uint32_t (&queri
     for (int i = 0; i < 4; i++) scores[half][i] = 0;
     const int token = column / 2 * 4 + column % 2 + half * 2;
 #pragma unroll
-    for (int chunk = 0; chunk < D / 32; chunk++) {
-      const int piece = (chunk * 4 + lane % 4) ^ Stages<D>::swizzle(token);
-      uint4 x = *reinterpret_cast<const uint4*>(keys + token * D + piece * 8);
+    for (int chunk = 0; chunk < CHUNKS<D>; chunk++) {
+      const int piece = chunk * 4 + lane % 4;
+      uint4 x = {0, 0, 0, 0};
+      if (D % 32 == 0 || piece < D / 8) {
+        x = *reinterpret_cast<const uint4*>(keys + token * D + (piece ^ Stages<D, D>::swizzle(token)) * 8);
+      }
       const uint32_t b[2][2] = {{x.x, x.y}, {x.z, x.w}};
       multiply_accumulate(scores[half], queries[chunk][0], b[0], half_t{});
       multiply_accumulate(scores[half], queries[chunk][1], b[1], half_t{});
@@ -173,9 +182,9 @@ __device__ __forceinline__ void score(const half_t* keys, const uint32_t (&queri
 
 // Turns scores of the tokens from `first` into weights, tokens past each vector's position into 0, and scales what was
 // summed before to the new greatest.
-template <int D>
+template <int C>
 __device__ __forceinline__ void weigh(float (&scores)[2][4], uint32_t first, const uint32_t (&positions)[2],
-                                      Mean<D>& mean) {
+                                      Mean<C>& mean) {
   const int lane = threadIdx.x;
 #pragma unroll
   for (int vector = 0; vector < 2; vector++) {
@@ -199,7 +208,7 @@ __device__ __forceinline__ void weigh(float (&scores)[2][4], uint32_t first, con
     mean.greatest[vector] = greatest;
     mean.sum[vector] = fmaf(mean.sum[vector], scale, sum);
 #pragma unroll
-    for (int n = 0; n < D / 8; n++) {
+    for (int n = 0; n < C / 8; n++) {
       mean.values[n][vector * 2] *= scale;
       mean.values[n][vector * 2 + 1] *= scale;
     }
@@ -207,13 +216,13 @@ __device__ __forceinline__ void weigh(float (&scores)[2][4], uint32_t first, con
 }
 
 // Adds the weighted values of a block.
-template <int D>
-__device__ __forceinline__ void mix(const half_t* values, const float (&weights)[2][4], Mean<D>& mean) {
+template <int C>
+__device__ __forceinline__ void mix(const half_t* values, const float (&weights)[2][4], Mean<C>& mean) {
   const int lane = threadIdx.x;
   const uint32_t a[4] = {pack<half_t>(weights[0][0], weights[0][1]), pack<half_t>(weights[0][2], weights[0][3]),
                          pack<half_t>(weights[1][0], weights[1][1]), pack<half_t>(weights[1][2], weights[1][3])};
 #pragma unroll
-  for (int n = 0; n < D / 8; n++) {
+  for (int n = 0; n < C / 8; n++) {
     uint2 x = *reinterpret_cast<const uint2*>(values + (n * 8 + lane / 4) * BLOCK_TOKENS + lane % 4 * 4);
     const uint32_t b[2] = {x.x, x.y};
     multiply_accumulate(mean.values[n], a, b, half_t{});

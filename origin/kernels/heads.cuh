@@ -1,10 +1,10 @@
 // Heads on their way from the projections to attention: biases, norms over heads, rotary position embedding, and the way of
-// keys and values into the cache. A warp prepares a head, a lane four of its elements.
+// keys and values into the cache. A warp prepares a head, a lane four elements of every 128.
 #pragma once
 #include "cache.cuh"
 
 constexpr int LANE_ELEMENTS = 4;
-constexpr int HEAD_DIM_MAX = WARP * LANE_ELEMENTS;
+constexpr int WARP_ELEMENTS = WARP * LANE_ELEMENTS;
 constexpr float HALF_MAX = 65504.0f;
 
 // The nearest finite half: an infinity in the cache would spoil every later use of its block, masked or not.
@@ -72,11 +72,10 @@ struct Projections {
 
   // 1 / the root mean square of a head; all lanes of the warp are here.
   static __device__ __forceinline__ float factor(const Head& head, int head_dim, float epsilon) {
-    const int i = threadIdx.x % WARP * LANE_ELEMENTS;
     float sum = 0;
-    if (i < head_dim) {
+    for (int i = threadIdx.x % WARP * LANE_ELEMENTS; i < head_dim; i += WARP_ELEMENTS) {
       float4 x = head.biased(i);
-      sum = fmaf(x.w, x.w, fmaf(x.z, x.z, fmaf(x.y, x.y, x.x * x.x)));
+      sum += fmaf(x.w, x.w, fmaf(x.z, x.z, fmaf(x.y, x.y, x.x * x.x)));
     }
     return rsqrt_approximate(warp_sum(sum) / float(head_dim) + epsilon);
   }
@@ -90,23 +89,24 @@ struct Projections {
   // The key and the value of a row's head go to their place in the cache's block.
   __device__ __forceinline__ void remember(size_t row, uint32_t position, size_t block, int head, int head_dim,
                                            half_t* keys, half_t* values) const {
-    const int i = threadIdx.x % WARP * LANE_ELEMENTS, half = head_dim / 2, place = position % BLOCK_TOKENS;
+    const int half = head_dim / 2, place = position % BLOCK_TOKENS;
     const size_t at = size_t(head) * head_dim;
     const float* from = this->row(row, head_dim) + size_t(heads) * head_dim + at;
     Head key = {from, key_bias ? key_bias + at : nullptr, key_norm, 1};
     const Head value = {from + size_t(kv_heads) * head_dim, value_bias ? value_bias + at : nullptr, nullptr, 1};
     if (key_norm) key.factor = factor(key, head_dim, key_epsilon);
-    if (i >= head_dim) return;
     const size_t first = (block * kv_heads + head) * BLOCK_TOKENS * head_dim;
-    float4 k = key.rotated(i, half, cosines + size_t(position) * half, sines + size_t(position) * half);
-    *reinterpret_cast<uint2*>(keys + first + place * head_dim + i) = {
-        pack<half_t>(finite(k.x), finite(k.y)), pack<half_t>(finite(k.z), finite(k.w))};
-    float4 v = value.biased(i);
-    half_t* to = values + first + size_t(i) * BLOCK_TOKENS + place;
-    from_float(to[0], finite(v.x));
-    from_float(to[BLOCK_TOKENS], finite(v.y));
-    from_float(to[2 * BLOCK_TOKENS], finite(v.z));
-    from_float(to[3 * BLOCK_TOKENS], finite(v.w));
+    for (int i = threadIdx.x % WARP * LANE_ELEMENTS; i < head_dim; i += WARP_ELEMENTS) {
+      float4 k = key.rotated(i, half, cosines + size_t(position) * half, sines + size_t(position) * half);
+      *reinterpret_cast<uint2*>(keys + first + place * head_dim + i) = {
+          pack<half_t>(finite(k.x), finite(k.y)), pack<half_t>(finite(k.z), finite(k.w))};
+      float4 v = value.biased(i);
+      half_t* to = values + first + size_t(i) * BLOCK_TOKENS + place;
+      from_float(to[0], finite(v.x));
+      from_float(to[BLOCK_TOKENS], finite(v.y));
+      from_float(to[2 * BLOCK_TOKENS], finite(v.z));
+      from_float(to[3 * BLOCK_TOKENS], finite(v.w));
+    }
   }
 };
 

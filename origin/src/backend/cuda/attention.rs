@@ -2,7 +2,7 @@
 
 use super::Cuda;
 use super::arguments::Arguments;
-use super::cache::Cache;
+use super::cache::{Cache, slices};
 use super::driver::{Driver, DriverError, Shape};
 use super::weights::{DeviceVector, Operand};
 use crate::backend::{AttentionWeights, CacheShape};
@@ -21,8 +21,9 @@ impl<D: Driver> Cuda<D> {
         layer: usize,
     ) -> Result<(), DriverError> {
         let CacheShape { heads, kv_heads, head_dim, .. } = cache.shape;
+        let slices = slices(head_dim);
         // Where every sequence has one row and one tile, the warp that attends to a row writes its key and value too.
-        let remembers = self.plan.tiles().are_rows;
+        let remembers = self.plan.tiles().are_rows && slices == 1;
         if !remembers {
             self.rotate(weights, cache, layer)?;
         }
@@ -41,14 +42,15 @@ impl<D: Driver> Cuda<D> {
             self.driver.launch(&format!("attend_{head_dim}"), Shape::new(grid, ATTEND_THREADS), &arguments)
         };
         if tiles.whole > 0 {
-            launch(whole_at, [0, 0], 0, [tiles.whole, kv_heads, 1])?;
+            launch(whole_at, [0, 0], 0, [tiles.whole, kv_heads * slices, 1])?;
         }
         let (split, splits, vectors) = (tiles.split, tiles.splits, tiles.vectors);
         if split > 0 {
-            let floats = split * kv_heads * splits * vectors * (head_dim + 2);
+            let floats = split * kv_heads * splits * vectors * (head_dim + 2 * slices);
             let parts = D::address(self.scratch.parts.hold(&self.driver, floats * size_of::<f32>())?);
-            let arrivals = self.scratch.arrivals.hold(&self.driver, split * kv_heads * size_of::<u32>())?;
-            launch(split_at, [parts, D::address(arrivals)], vectors, [split, kv_heads, splits])?;
+            let counters = split * kv_heads * slices;
+            let arrivals = self.scratch.arrivals.hold(&self.driver, counters * size_of::<u32>())?;
+            launch(split_at, [parts, D::address(arrivals)], vectors, [split, kv_heads * slices, splits])?;
         }
         Ok(())
     }

@@ -7,7 +7,16 @@ use crate::backend::rope::RopeTable;
 use crate::backend::{BackendError, CacheShape};
 
 /// Widths of a head that attention is compiled for.
-const HEAD_DIMS: [usize; 4] = [32, 64, 96, 128];
+const HEAD_DIMS: [usize; 6] = [32, 64, 80, 96, 128, 256];
+/// Of heads wider than this a warp sums only some columns: the sums of all have no room in its registers.
+const WARP_HEAD_DIM_MAX: usize = 128;
+/// How many of them it sums, as in `origin/kernels/attend.cu`.
+const SLICE_COLUMNS: usize = 64;
+
+/// Warps that share a head's columns in attention.
+pub(crate) fn slices(head_dim: usize) -> usize {
+    if head_dim > WARP_HEAD_DIM_MAX { head_dim / SLICE_COLUMNS } else { 1 }
+}
 
 /// The paged cache.
 pub(crate) struct Cache<D: Driver> {

@@ -1,5 +1,6 @@
 //! What the launches of a step leave for one another, in device memory.
 
+use super::cache::slices;
 use super::driver::{Driver, DriverError};
 use super::room::{Room, Zeros};
 use super::tiles::{PART_VECTORS_MAX, SPLIT_TOKENS};
@@ -21,7 +22,7 @@ pub(super) struct Scratch<D: Driver> {
     pub(super) hidden: Room<D>,
     /// Attention to contexts that are split.
     pub(super) parts: Room<D>,
-    /// How many of a context's parts are there, `(tiles, kv_heads)`.
+    /// How many of a context's parts are there, `(tiles, kv_heads * slices)`.
     pub(super) arrivals: Zeros<D>,
 }
 
@@ -41,6 +42,7 @@ impl ScratchBytes {
     pub(super) fn new(model: &ModelConfig, limits: StepLimits) -> Self {
         let rows = limits.rows_max();
         let part_vectors = if limits.context > SPLIT_TOKENS { PART_VECTORS_MAX } else { 0 };
+        let slices = slices(model.head_dim);
         let qkv_width = model.query_width() + 2 * model.kv_width();
         Self {
             normalised: rows * model.dim * Operand::BYTES,
@@ -48,9 +50,9 @@ impl ScratchBytes {
             attended: rows * model.query_width() * Operand::BYTES,
             gate: rows * model.hidden * size_of::<f32>(),
             hidden: rows * model.hidden * Operand::BYTES,
-            parts: part_vectors * (model.head_dim + 2) * size_of::<f32>(),
+            parts: part_vectors * (model.head_dim + 2 * slices) * size_of::<f32>(),
             // A counter has the parts of two splits at least.
-            arrivals: part_vectors / 2 * size_of::<u32>(),
+            arrivals: part_vectors / 2 * slices * size_of::<u32>(),
         }
     }
 

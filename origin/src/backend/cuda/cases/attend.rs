@@ -142,12 +142,16 @@ fn agrees<D: Driver>(device: &D) -> Result<(), CaseError> {
         (Heads::plain(8, 1, 64), Bf16, &[(300, 1), (5, 3)]),
         (Heads::dressed(4, 1, 96), F16, &[(140, 2)]),
         (Heads::plain(4, 2, 128), F16, &[(255, 2), (0, 17)]),
+        (Heads::dressed(4, 2, 80), F16, &[(140, 2), (0, 3)]),
+        (Heads::dressed(2, 1, 256), F16, &[(130, 2), (0, 9)]),
         (Heads::plain(20, 1, 32), F16, &[(130, 2)]),
         // Single rows: with one split and with three, a block's first and last token, more heads than a tile has.
         (Heads::plain(9, 3, 64), F16, &[(0, 1), (300, 1), (127, 1), (128, 1)]),
         (Heads::dressed(8, 1, 32), Bf16, &[(143, 1), (15, 1)]),
         (Heads::dressed(4, 4, 96), F16, &[(16, 1)]),
         (Heads::dressed(4, 1, 128), F16, &[(260, 1)]),
+        (Heads::dressed(2, 1, 80), Bf16, &[(131, 1), (4, 1)]),
+        (Heads::plain(4, 2, 256), F16, &[(260, 1), (7, 1)]),
         (Heads::plain(20, 1, 32), F16, &[(130, 1), (3, 1)]),
     ] {
         let mut attention = Attention::new(device, heads, format)?;
@@ -166,7 +170,14 @@ fn agrees<D: Driver>(device: &D) -> Result<(), CaseError> {
 }
 
 fn same_bits<D: Driver>(device: &D) -> Result<(), CaseError> {
-    let heads = Heads::dressed(6, 2, 64);
+    // A head that is one warp's, and one that several share.
+    [Heads::dressed(6, 2, 64), Heads::dressed(1, 1, 256)]
+        .map(|heads| has_same_bits(device, heads))
+        .into_iter()
+        .collect()
+}
+
+fn has_same_bits<D: Driver>(device: &D, heads: Heads) -> Result<(), CaseError> {
     let width = heads.query * heads.dim;
     // A prompt goes through its context at once, a single token split by split; the tokens before it are in the cache.
     let prompt = Attention::new(device, heads, WeightFormat::F16)?.step(&[(124, 6)], 0)?;

@@ -16,10 +16,13 @@ struct Budget {
     shared: u32,
 }
 
-const BUDGETS: [Budget; 13] = [
+const BUDGETS: [Budget; 15] = [
     // One warp: 7 blocks for the widest heads, whose sums are most of it, and four blocks of whose cache are under way.
+    // Of wider ones a warp sums 64 columns.
+    Budget { kernels: "attend_256", registers: 240, shared: 40 << 10 },
     Budget { kernels: "attend_128", registers: 232, shared: 32 << 10 },
     Budget { kernels: "attend_96", registers: 200, shared: 24 << 10 },
+    Budget { kernels: "attend_80", registers: 176, shared: 20 << 10 },
     Budget { kernels: "attend_64", registers: 144, shared: 16 << 10 },
     Budget { kernels: "attend_32", registers: 104, shared: 8 << 10 },
     // 256 threads for up to 32 rows: 2 blocks, which have enough of the weights under way.
@@ -32,7 +35,7 @@ const BUDGETS: [Budget; 13] = [
     Budget { kernels: "product_many_", registers: 128, shared: 16 << 10 },
     // 256 threads, a block a row: few blocks, so registers are no concern.
     Budget { kernels: "sample", registers: 72, shared: 1152 },
-    Budget { kernels: "rotate", registers: 48, shared: 0 },
+    Budget { kernels: "rotate", registers: 64, shared: 0 },
     // 128 threads: 12 blocks.
     Budget { kernels: "embed_", registers: 40, shared: 0 },
     // 256 threads: 6 blocks.

@@ -36,13 +36,14 @@ fn a_head_that_no_kernel_is_made_for_is_refused() {
         layers: 2,
         heads: 2,
         kv_heads: 1,
-        head_dim: 80,
+        head_dim: 72,
         blocks: 40,
         context_max: 512,
         rope: Rope { theta: 10_000.0, scaling: RopeScaling::None },
     };
     let refused = Cuda::new(Simulator::new(Checks::Plain)).cache(shape).map(drop);
-    let wanted = BackendError::Choice { what: "the width of a head", value: 80, choices: &[32, 64, 96, 128] };
+    let wanted =
+        BackendError::Choice { what: "the width of a head", value: 72, choices: &[32, 64, 80, 96, 128, 256] };
     assert_eq!(refused, Err(wanted));
 }
 

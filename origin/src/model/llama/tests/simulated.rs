@@ -36,7 +36,7 @@ fn agrees_with_the_reference_in_every_format_and_head_shape() {
     {
         agrees(Checks::Plain, &config(heads, kv_heads, head_dim), format, |_| {});
     }
-    for (heads, head_dim) in [(1, 96), (3, 128)] {
+    for (heads, head_dim) in [(2, 80), (1, 96), (3, 128), (1, 256)] {
         agrees(Checks::Plain, &config(heads, 1, head_dim), WeightFormat::F16, |_| {});
     }
 }
