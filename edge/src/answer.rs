@@ -7,6 +7,7 @@ use http::response::Parts;
 
 use crate::body::{ReadError, collect};
 use crate::failure::Failure;
+use crate::log;
 use crate::world::Incoming;
 
 /// Largest answer that is taken whole, in bytes; the largest event of a stream has the same bound.
@@ -49,11 +50,15 @@ pub async fn failure(head: &Parts, body: Incoming) -> Failure {
     let mut problem: Problem = match serde_json::from_slice(&body) {
         Ok(problem) => problem,
         Err(error) => {
-            return unusable(format!("status {}, and a problem that cannot be read: {error}", head.status));
+            return unusable(format!(
+                "status {}, and a problem that cannot be read: {}",
+                head.status,
+                log::place(&error)
+            ));
         }
     };
     if problem.status() != head.status.as_u16() || is_about_the_hop(problem.code) {
-        return unusable(format!("status {}, {problem}", head.status));
+        return unusable(format!("status {} and the code {}", head.status, problem.code));
     }
     problem.retry_after_s = retry_after(&head.headers);
     problem.into()

@@ -13,11 +13,16 @@ use crate::keyring::Keyring;
 use crate::store::Store;
 use crate::world::StoreError;
 
+/// Characters of a hash that stand for a key without a name. They tell nothing about the key.
+const KEY_HANDLE_CHARS: usize = 8;
+
 /// Who asks, and what the key allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Whose key it is.
     pub tenant: String,
+    /// The name of the key; the beginning of its hash where it has none.
+    pub name: String,
     /// The keyed hash of the key.
     pub key: KeyHash,
     /// What the key may be used for.
@@ -99,6 +104,7 @@ pub async fn authenticate(
     if let Some(known) = keyring.find(&hash) {
         return Ok(Caller {
             tenant: known.tenant.clone(),
+            name: known.name.clone(),
             key: hash,
             scopes: vec![Scope::Copy],
             rate_per_minute: None,
@@ -110,7 +116,8 @@ pub async fn authenticate(
         return Err(Denied::Expired);
     }
     let KeyRecord { tenant, scopes, rate_per_minute, .. } = record;
-    Ok(Caller { tenant, key: hash, scopes, rate_per_minute })
+    let name = hash.to_hex()[..KEY_HANDLE_CHARS].to_owned();
+    Ok(Caller { tenant, name, key: hash, scopes, rate_per_minute })
 }
 
 /// The bearer token of the one `Authorization` header.

@@ -1,6 +1,7 @@
 //! One request on its way through the stages, and what they note about it.
 
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
@@ -11,6 +12,7 @@ use crate::hop::Trace;
 use crate::record::Record;
 use crate::request_id::RequestId;
 use crate::shelter::Passage;
+use crate::stats::Stats;
 
 /// Notes that most requests make.
 const NOTES: usize = 8;
@@ -44,11 +46,13 @@ pub struct Call {
 
 impl Call {
     /// A request that came at `now_ms`.
-    pub fn new(head: Parts, now_ms: u64, entropy: impl Fn() -> u128) -> Self {
+    pub fn new(head: Parts, now_ms: u64, stats: Rc<Stats>, entropy: impl Fn() -> u128) -> Self {
+        let id = RequestId::choose(head.headers.get("x-request-id"), &entropy);
+        let trace = Trace::join(&head.headers, entropy);
         Self {
-            id: RequestId::choose(head.headers.get("x-request-id"), &entropy),
-            trace: Trace::join(&head.headers, entropy),
-            record: Record::default(),
+            record: Record::begin(&id, &trace, now_ms, stats),
+            id,
+            trace,
             address: ClientAddress::of(&head.headers),
             head,
             now_ms,
@@ -70,7 +74,7 @@ impl Call {
             address: self.address,
             now_ms: self.clock_ms(),
             trace: self.trace.clone(),
-            record: Record::default(),
+            record: self.record.clone(),
             notes: HeaderMap::new(),
             is_counted: true,
             is_sheltered: self.is_sheltered,
@@ -109,14 +113,16 @@ impl Call {
 
     /// Notes how long a stage took that began at `from`.
     pub fn time(&mut self, stage: &'static str, from: Instant) {
-        self.spans.push((stage, from.elapsed()));
+        let took = from.elapsed();
+        self.record.time(stage, took);
+        self.spans.push((stage, took));
     }
 
     /// Adds the notes to the reply's headers, and how long each stage took (`Server-Timing`).
     pub fn mark(&self, reply: &mut HeaderMap) {
         reply.extend(self.notes.iter().map(|(name, value)| (name.clone(), value.clone())));
         let mut timing = String::new();
-        for (stage, time) in self.spans.iter().copied().chain([("edge", self.began.elapsed())]) {
+        for (stage, time) in self.spans.iter().copied().chain([("edge", self.elapsed())]) {
             // Milliseconds with two digits; whole numbers are written several times as fast as fractions.
             let hundredths = time.as_micros() as u64 / 10;
             let comma = if timing.is_empty() { "" } else { ", " };

@@ -12,17 +12,18 @@ use crate::admit::{Look, admit, admit_stranger, strike};
 use crate::authenticate::{Caller, Denied, authenticate};
 use crate::block::Subject;
 use crate::call::Call;
+use crate::ending::Ending;
 use crate::failure::Failure;
 use crate::flight::Flights;
 use crate::hop::Origins;
-use crate::log;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
 use crate::route::{Guarded, NoRoute, Route};
-use crate::routes::{blocks, catalog, check, copy, health, purge, stored};
+use crate::routes::{blocks, catalog, check, copy, health, purge, stats, stored};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
 use crate::shelter::Shelter;
+use crate::stats::Stats;
 use crate::store::{self, Store};
 use crate::world::World;
 
@@ -32,6 +33,8 @@ pub struct Edge<W> {
     pub world: Rc<W>,
     /// What all instances share.
     pub store: Rc<dyn Store>,
+    /// What is counted.
+    pub stats: Rc<Stats>,
     /// The ways to the origins.
     pub origins: Origins,
     /// Which model the origin runs.
@@ -57,6 +60,7 @@ impl<W: World> Edge<W> {
         Self {
             world,
             store,
+            stats: Rc::default(),
             origins,
             models: Models::default(),
             flights: Flights::default(),
@@ -91,11 +95,11 @@ impl<W: World> Edge<W> {
         B: http_body::Body<Data = Bytes>,
     {
         let (head, body) = request.into_parts();
-        let mut call = Call::new(head, now_ms, || self.world.entropy());
+        let mut call = Call::new(head, now_ms, Rc::clone(&self.stats), || self.world.entropy());
         let mut reply = match self.work(&mut call, body).await {
             Ok(reply) => reply,
             Err(mut failure) => {
-                log::failure(&call.id, &failure);
+                call.record.fail(&failure);
                 failure.problem.instance = Some(call.id.as_str().to_owned());
                 Reply::problem(failure)
             }
@@ -111,7 +115,10 @@ impl<W: World> Edge<W> {
         if !reply.headers.contains_key(CACHE_CONTROL) {
             reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        reply.into_response(call.head.method == Method::HEAD)
+        call.record.reply(reply.status.as_u16(), &reply.headers);
+        let response = reply.into_response(call.head.method == Method::HEAD);
+        let ending = Ending::new(Rc::clone(self), call.record);
+        response.map(|body| ending.of(body))
     }
 
     /// Finds the route and does its work.
@@ -125,6 +132,7 @@ impl<W: World> Edge<W> {
             Err(NoRoute::Method { allow }) => return Err(Failure::method_not_allowed(allow)),
             Err(NoRoute::Options { allow }) => return self.options(call, allow),
         };
+        call.record.find(route.pattern());
         let guarded = match route {
             Route::Index => return catalog::index(),
             Route::Health => return Ok(health::alive()),
@@ -132,6 +140,7 @@ impl<W: World> Edge<W> {
             Route::Guarded(guarded) => guarded,
         };
         let caller = self.caller(call).await?;
+        call.record.know(&caller);
         let mut outcome = self.work_for(call, &caller, guarded, body).await;
         if outcome.is_err() && !call.is_counted {
             outcome = admit(self, call, &caller, Look::default()).await.and(outcome);
@@ -182,6 +191,8 @@ impl<W: World> Edge<W> {
             }
             Guarded::Blocks => blocks::list(self, call, caller).await,
             Guarded::Block => blocks::end(self, call, caller).await,
+            Guarded::Stats => stats::stats(self, caller).await,
+            Guarded::Metrics => stats::metrics(self, caller).await,
         }
     }
 

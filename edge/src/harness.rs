@@ -7,12 +7,13 @@ use adlib_shared::catalog::{List, ModelInfo};
 use adlib_shared::copy::Copy;
 use bytes::Bytes;
 use futures::executor::block_on;
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use crate::authenticate::KeyRecord;
 use crate::edge::Edge;
+use crate::reply::Body;
 use crate::settings::Settings;
 use crate::world::SendError;
 use crate::world::memory::Memory;
@@ -115,6 +116,18 @@ impl Harness {
     /// Sends a request with the known key.
     pub(crate) fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &Value) -> Answered {
         self.send(request(&key(), method, path, headers, body))
+    }
+
+    /// The same, up to the head of the reply.
+    pub(crate) fn begin(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> Response<Body> {
+        let request = request(&key(), method, path, headers, body);
+        block_on(self.edge.answer(request.map(Full::new), self.now_ms))
     }
 
     /// Sends a request with a key that the store knows, for this tenant and scope.

@@ -18,6 +18,7 @@ pub mod call;
 pub mod client_address;
 pub mod cors;
 pub mod edge;
+pub mod ending;
 pub mod etag;
 pub mod failure;
 pub mod flight;
@@ -39,6 +40,7 @@ pub mod routes;
 pub mod security;
 pub mod settings;
 pub mod shelter;
+pub mod stats;
 pub mod store;
 pub mod world;
 

@@ -1,4 +1,6 @@
-//! What the operator reads: one JSON object a line on standard error. Nothing of a brief, a copy or a key is logged.
+//! What the operator reads: one JSON object a line on standard error. Every request has exactly one line whose `event` is
+//! `request`, its [record](crate::record::Line); others tell of what went wrong beside it. Nothing of a brief, a copy or a key
+//! is logged.
 
 use std::io::Write;
 
@@ -8,45 +10,70 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::request_id::RequestId;
 
-/// One line of the log.
+/// A line about something else than a request as a whole.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Trouble<'a> {
     level: &'static str,
-    request_id: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
     message: &'a str,
 }
 
-/// Logs a failure that is not the client's: it has a cause, or a status of 500 and above.
+/// Logs a failure that the request did not share. Only its cause is told: the rest may repeat what a client wrote.
 pub fn failure(id: &RequestId, failure: &Failure) {
-    let asked_for = failure.problem.status() < 500 || failure.problem.code == Code::OnlyIfCached;
-    if failure.cause.is_none() && asked_for {
-        return;
-    }
-    let message = failure.cause.as_deref().unwrap_or(&failure.problem.detail);
-    write(&Line {
-        level: if failure.problem.status() < 500 { "warn" } else { "error" },
-        request_id: id.as_str(),
-        code: Some(failure.problem.code.as_str()),
-        message,
-    });
+    let code = failure.problem.code;
+    let message = failure.cause.as_deref().unwrap_or(code.title());
+    write(&Trouble { level: "warn", request_id: Some(id.as_str()), code: Some(code), message });
 }
 
 /// Logs something that went wrong without failing the request.
 pub fn warn(id: &RequestId, message: impl std::fmt::Display) {
     let message = message.to_string();
-    write(&Line { level: "warn", request_id: id.as_str(), code: None, message: &message });
+    write(&Trouble { level: "warn", request_id: Some(id.as_str()), code: None, message: &message });
 }
 
-fn write(line: &Line<'_>) {
-    if let Ok(line) = serde_json::to_string(line) {
-        if cfg!(test) {
-            // The test harness captures this, and shows it where a test fails.
-            eprintln!("{line}");
-        } else {
-            // Unlike eprintln!, this does not panic where nobody reads.
-            let _ = writeln!(std::io::stderr(), "{line}");
-        }
+/// Logs something that went wrong in no request.
+pub fn trouble(message: impl std::fmt::Display) {
+    let message = message.to_string();
+    write(&Trouble { level: "warn", request_id: None, code: None, message: &message });
+}
+
+/// Where and how JSON is wrong, without what stands there.
+pub fn place(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
+}
+
+/// Logs one line.
+pub fn write(line: &impl Serialize) {
+    let Ok(line) = serde_json::to_string(line) else { return };
+    #[cfg(test)]
+    written::keep(&line);
+    if cfg!(test) {
+        // The test harness captures this, and shows it where a test fails.
+        eprintln!("{line}");
+    } else {
+        // Unlike eprintln!, this does not panic where nobody reads; and it writes the line at one stroke.
+        let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
+    }
+}
+
+/// What was logged by this thread, which is one test's.
+#[cfg(test)]
+pub(crate) mod written {
+    use std::cell::RefCell;
+
+    thread_local! {
+        static LINES: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn keep(line: &str) {
+        LINES.with_borrow_mut(|lines| lines.push(line.to_owned()));
+    }
+
+    /// The lines since the last call.
+    pub(crate) fn take() -> Vec<String> {
+        LINES.take()
     }
 }

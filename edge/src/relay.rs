@@ -9,11 +9,13 @@ use adlib_shared::problem::{Code, Problem};
 use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
+use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::flight::prolonging;
 use crate::keep::Keep;
 use crate::log;
+use crate::record::Record;
 use crate::reply::Body;
 use crate::request_id::RequestId;
 use crate::world::{Incoming, SendError, World};
@@ -26,6 +28,7 @@ struct Relay<W> {
     edge: Rc<Edge<W>>,
     id: RequestId,
     now_ms: u64,
+    record: Record,
     incoming: Incoming,
     decoder: Decoder,
     passed_bytes: usize,
@@ -50,17 +53,12 @@ enum Phase {
 
 /// The body of a reply that passes a stream on. The origin is read only as fast as the client reads; a client that
 /// leaves drops the body, and with it the connection to the origin.
-pub fn relay<W: World>(
-    edge: Rc<Edge<W>>,
-    id: RequestId,
-    now_ms: u64,
-    incoming: Incoming,
-    keep: Option<Keep>,
-) -> Body {
+pub fn relay<W: World>(edge: Rc<Edge<W>>, call: &Call, incoming: Incoming, keep: Option<Keep>) -> Body {
     let relay = Relay {
         edge,
-        id,
-        now_ms,
+        id: call.id.clone(),
+        now_ms: call.now_ms,
+        record: call.record.clone(),
         incoming,
         decoder: Decoder::new(),
         passed_bytes: 0,
@@ -127,7 +125,7 @@ impl<W: World> Relay<W> {
                 }
                 Event::Error(problem) => {
                     let failure = Failure::from(problem);
-                    log::failure(&self.id, &failure);
+                    self.record.fail(&failure);
                     self.end = Some(Err(failure));
                     self.phase = Phase::Concluded;
                 }
@@ -146,7 +144,7 @@ impl<W: World> Relay<W> {
             return None;
         }
         let failure = Failure::from(error.clone());
-        log::failure(&self.id, &failure);
+        self.record.fail(&failure);
         if !can_tell {
             return Some(Err(error));
         }

@@ -43,6 +43,10 @@ pub enum Guarded {
     Blocks,
     /// `DELETE /admin/blocks/…`: one of them.
     Block,
+    /// `GET /v1/stats`: what was counted for the tenant.
+    Stats,
+    /// `GET /metrics`: what was counted, for Prometheus.
+    Metrics,
 }
 
 /// Why nothing answers.
@@ -89,6 +93,8 @@ impl Route {
             path if path.strip_prefix(blocks::PATH).is_some_and(|rest| rest.starts_with('/')) => {
                 Self::Guarded(Guarded::Block)
             }
+            "/v1/stats" => Self::Guarded(Guarded::Stats),
+            "/metrics" => Self::Guarded(Guarded::Metrics),
             _ => {
                 return path
                     .strip_prefix(COPIES)
@@ -101,6 +107,28 @@ impl Route {
     /// Whether the route answers `QUERY` (RFC 10008), with what media type.
     pub fn accepts_query(path: &str) -> Option<&'static str> {
         (Self::of_path(path)? == Self::Guarded(Guarded::Copy)).then_some("\"application/json\"")
+    }
+
+    /// The route's path, with the name of what differs in it.
+    pub const fn pattern(self) -> &'static str {
+        match self {
+            Self::Index => "/",
+            Self::Health => "/healthz",
+            Self::Ready => "/readyz",
+            Self::Guarded(Guarded::Copy) => "/v1/copy",
+            Self::Guarded(Guarded::Batch) => "/v1/copy/batch",
+            Self::Guarded(Guarded::Stored) => "/v1/copies/{id}",
+            Self::Guarded(Guarded::Purge) => "/admin/cache/purge",
+            Self::Guarded(Guarded::Blocks) => blocks::PATH,
+            Self::Guarded(Guarded::Block) => "/admin/blocks/{subject}",
+            Self::Guarded(Guarded::Check) => "/v1/check",
+            Self::Guarded(Guarded::Channels) => "/v1/channels",
+            Self::Guarded(Guarded::Tones) => "/v1/tones",
+            Self::Guarded(Guarded::Frameworks) => "/v1/frameworks",
+            Self::Guarded(Guarded::Models) => "/v1/models",
+            Self::Guarded(Guarded::Stats) => "/v1/stats",
+            Self::Guarded(Guarded::Metrics) => "/metrics",
+        }
     }
 
     /// The route of a request.
@@ -157,8 +185,12 @@ mod tests {
             (Method::GET, "/v1/models", Route::Guarded(Guarded::Models)),
             (Method::POST, "/admin/blocks", Route::Guarded(Guarded::Blocks)),
             (Method::DELETE, "/admin/blocks/address/192.0.2.1", Route::Guarded(Guarded::Block)),
+            (Method::GET, "/v1/stats", Route::Guarded(Guarded::Stats)),
+            (Method::GET, "/metrics", Route::Guarded(Guarded::Metrics)),
         ] {
             assert_eq!(Route::find(&method, path), Ok(route), "{method} {path}");
+            let (before, _) = route.pattern().split_once('{').unwrap_or((path, ""));
+            assert!(path.starts_with(before), "{path}");
         }
     }
 

@@ -6,4 +6,5 @@ pub mod check;
 pub mod copy;
 pub mod health;
 pub mod purge;
+pub mod stats;
 pub mod stored;

@@ -28,6 +28,7 @@
 //! | `origin_first_byte_ms` | longest wait for the origin's first byte | 120000 |
 //! | `origin_between_bytes_ms` | longest silence inside an answer | 45000 |
 //! | `deadline_ms` | longest time that a brief may take, of which the origin is told what is left | 120000 |
+//! | `stats` | `off` keeps what is counted from the store, where writes are dear | `on` |
 //! | `hedge` | `on` asks a second origin where the first takes longer than 95 of 100 answers | `off` |
 
 mod limits;
@@ -76,7 +77,7 @@ pub struct Variable {
 }
 
 /// Every variable that the component reads.
-pub const VARIABLES: [Variable; 25] = [
+pub const VARIABLES: [Variable; 26] = [
     open("origin_url", "http://127.0.0.1:8080"),
     open("origin_url_2", NO_ORIGIN),
     open("origin_url_3", NO_ORIGIN),
@@ -102,6 +103,7 @@ pub const VARIABLES: [Variable; 25] = [
     open("origin_between_bytes_ms", "45000"),
     open("deadline_ms", "120000"),
     open("hedge", "off"),
+    open("stats", "on"),
 ];
 
 const fn open(name: &'static str, default: &'static str) -> Variable {
@@ -156,6 +158,8 @@ pub struct Settings {
     pub redis: Option<RedisAddress>,
     /// What callers may take.
     pub limits: Limits,
+    /// Whether the store is told what was counted.
+    pub stats: bool,
     /// Whether a second origin is asked where the first takes long.
     pub hedge: bool,
     /// How long the origin may take.
@@ -223,6 +227,7 @@ impl Settings {
             cache: nonzero(ttl_s).map(|ttl_s| Lifetime { ttl_s, while_revalidate_s, if_error_s }),
             redis: redis(&text("redis_url")?, &text("redis_password")?)?,
             limits: Limits::parse(rate, Networks::parse("allowed_networks", &text("allowed_networks")?)?)?,
+            stats: switch("stats", &text("stats")?)?,
             hedge: switch("hedge", &text("hedge")?)?,
             timeouts: Timeouts {
                 connect: duration("origin_connect_ms")?,

@@ -16,6 +16,7 @@ use crate::block::{Block, Subject};
 use crate::limit::Limit;
 use crate::request_id::RequestId;
 use crate::settings::RedisAddress;
+use crate::stats::Counts;
 use crate::world::{StoreError, World};
 
 pub use self::key_value::KeyValue;
@@ -120,6 +121,12 @@ pub trait Store {
 
     /// Removes a record; it need not be there.
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
+
+    /// Adds to the counts under a name.
+    fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()>;
+
+    /// The counts under a name.
+    fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts>;
 
     /// All blocks that hold at this time.
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>>;

@@ -140,8 +140,9 @@ fn a_client_that_leaves_ends_the_origins_work() {
     let harness = Harness::new();
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let incoming: Incoming = receiver.map(Ok).boxed_local();
-    let id = RequestId::choose(None, || 1);
-    let body = relay(Rc::clone(&harness.edge), id, harness.now_ms, incoming, None);
+    let head = http::Request::new(()).into_parts().0;
+    let call = Call::new(head, harness.now_ms, Rc::default(), || 1);
+    let body = relay(Rc::clone(&harness.edge), &call, incoming, None);
     assert!(!sender.is_closed());
     drop(body);
     assert!(sender.is_closed());

@@ -28,6 +28,8 @@ pub fn index() -> Result<Reply, Failure> {
         "GET /v1/tones",
         "GET /v1/frameworks",
         "GET /v1/models",
+        "GET /v1/stats",
+        "GET /metrics",
         "GET /healthz",
         "GET /readyz",
     ];

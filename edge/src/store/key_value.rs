@@ -4,6 +4,7 @@
 //! - Instances that judge the same caller in the same moment can lose a count (see [`limiter`]).
 //! - An instance reads epochs and blocks again after [`LAG_MS_MAX`], so a purge or a block is seen that much later. All
 //!   blocks lie in one record, and of two that are written in the same moment one can be lost.
+//! - Counts can lose some (see [`tallies`]).
 //! - Leases hold within an instance alone: every instance may ask the origin for the same brief.
 //! - Entries lie in a fixed number of slots by the first bits of their key, so that the store cannot grow without end. A
 //!   new entry may take an old one's place; the key in the entry tells them apart.
@@ -11,6 +12,7 @@
 mod leases;
 mod limiter;
 mod memo;
+mod tallies;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -25,6 +27,7 @@ use super::{Answer, Lease, NewEntry, Store, Visit, Visited};
 use crate::block::{Block, Subject};
 use crate::limit::{Limit, Meter};
 use crate::log;
+use crate::stats::Counts;
 use crate::world::{StoreError, World};
 
 /// How many entries there can be: with 10,000 of them alive, one new entry in a hundred takes another's slot.
@@ -46,12 +49,15 @@ pub struct KeyValue<W> {
     leases: Leases,
     epochs: Memo<String, u128>,
     blocks: Memo<(), Rc<Blocks>>,
+    /// Which record of each count this instance changes.
+    chance: u128,
 }
 
 impl<W: World> KeyValue<W> {
     /// The store of this runtime.
     pub fn new(world: Rc<W>) -> Self {
         Self {
+            chance: world.entropy(),
             world,
             limiter: Limiter::default(),
             leases: Leases::default(),
@@ -238,6 +244,14 @@ impl<W: World> Store for KeyValue<W> {
 
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         async move { self.world.delete(name).await }.boxed_local()
+    }
+
+    fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()> {
+        tallies::add(&*self.world, name, self.chance, counts).boxed_local()
+    }
+
+    fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts> {
+        tallies::sum(&*self.world, name).boxed_local()
     }
 
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {

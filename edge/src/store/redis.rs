@@ -22,6 +22,7 @@ use super::{Answer, Lease, NewEntry, Store, Visit, Visited};
 use crate::block::{BLOCK_MS_MAX, BLOCK_MS_MIN, Block, DECAY_MS, LEVEL_MAX, Subject};
 use crate::limit::{Limit, Meter};
 use crate::settings::RedisAddress;
+use crate::stats::Counts;
 use crate::world::{StoreError, Value, World};
 
 /// Longest wait for an answer of the server, the connection to it included. A server in the same data centre answers in
@@ -202,6 +203,28 @@ impl<W: World> Store for Redis<W> {
 
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         async move { self.command("DEL", vec![prefixed(name).into_bytes()]).await.map(|_| ()) }.boxed_local()
+    }
+
+    /// Counts whose answer is lost on the way are told again, and then count twice.
+    fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()> {
+        async move {
+            let added = |(series, count): (&str, u64)| [series.as_bytes().to_vec(), number(&count)];
+            let arguments = counts.iter().flat_map(added).collect();
+            self.run(&self.scripts.count, &[prefixed(name)], arguments).await.map(|_| ())
+        }
+        .boxed_local()
+    }
+
+    fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts> {
+        async move {
+            let mut texts = self.command("HGETALL", vec![prefixed(name).into_bytes()]).await?.texts();
+            let mut counts = Counts::default();
+            while let (Some(series), Some(count)) = (texts.next(), texts.next()) {
+                counts.put(series, count.parse().map_err(|_| unexpected())?);
+            }
+            Ok(counts)
+        }
+        .boxed_local()
     }
 
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {

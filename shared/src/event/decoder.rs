@@ -13,12 +13,14 @@ pub enum DecodeError {
     #[error("an event is not UTF-8")]
     NotUtf8,
     /// The data of an event is not what its name says.
-    #[error("the data of the event {name} cannot be read: {reason}")]
+    #[error("the data of the event {name} cannot be read: line {line}, column {column}")]
     Data {
         /// The event's name.
         name: String,
-        /// What the JSON reader says.
-        reason: String,
+        /// The line at which it goes wrong. What stands there is not told, because it may be a client's.
+        line: usize,
+        /// The column.
+        column: usize,
     },
     /// The stream failed before and is not read on.
     #[error("the stream has failed before")]
@@ -119,8 +121,10 @@ impl Decoder {
         if data.is_empty() {
             return Ok(None);
         }
-        Event::read(&name, &data)
-            .transpose()
-            .map_err(|error| DecodeError::Data { name, reason: error.to_string() })
+        Event::read(&name, &data).transpose().map_err(|error| DecodeError::Data {
+            name,
+            line: error.line(),
+            column: error.column(),
+        })
     }
 }

@@ -122,6 +122,7 @@ pub(super) fn refresh<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked, 
     let Joined::Lead(mut lead) = edge.flights.join(current.key()) else { return };
     let (refresher, mut call, mut asked) = (Rc::clone(edge), call.aside(), asked.clone());
     asked.brief.stream = false;
+    call.record = call.record.aside();
     // Nobody waits for it.
     call.head.headers.remove(DEADLINE);
     let keep = current.keep(call.now_s());
@@ -133,7 +134,7 @@ pub(super) fn refresh<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked, 
         if let Err(failure) =
             forward::forward(&refresher, &mut call, &asked, Some(keep), Forward::Stale).await
         {
-            log::failure(&call.id, &failure);
+            call.record.fail(&failure);
         }
     });
 }

@@ -23,6 +23,7 @@ use crate::failure::Failure;
 use crate::flight::prolonging;
 use crate::hop::Ask;
 use crate::keep::Keep;
+use crate::log;
 use crate::relay::relay;
 use crate::reply::Reply;
 use crate::settings::Timeouts;
@@ -46,9 +47,7 @@ pub(super) async fn forward<W: World>(
     let outcome = prolonging(edge, &call.id, call.now_ms, lead, ask(edge, call, asked)).await;
     call.time("origin", began);
     match outcome {
-        Ok(Answer::Events(incoming)) => {
-            Ok(Reply::events(relay(Rc::clone(edge), call.id.clone(), call.now_ms, incoming, keep)))
-        }
+        Ok(Answer::Events(incoming)) => Ok(Reply::events(relay(Rc::clone(edge), call, incoming, keep))),
         Ok(Answer::Whole(copy, body)) => {
             let mut reply = Reply::json(body.clone());
             if let Some(keep) = keep
@@ -100,7 +99,7 @@ async fn ask<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked) -> Result
         return Ok(Answer::Events(body));
     }
     let body = answer::whole(body, ANSWER_BYTES_MAX).await?;
-    let copy = serde_json::from_slice(&body).map_err(|error| unusable().because(error))?;
+    let copy = serde_json::from_slice(&body).map_err(|error| unusable().because(log::place(&error)))?;
     Ok(Answer::Whole(Box::new(copy), body))
 }
 

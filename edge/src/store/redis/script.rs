@@ -31,6 +31,7 @@ pub(super) struct Scripts {
     pub(super) keep: Script,
     pub(super) acquire: Script,
     pub(super) release: Script,
+    pub(super) count: Script,
 }
 
 impl Scripts {
@@ -41,6 +42,7 @@ impl Scripts {
             keep: Script::new(include_str!("keep.lua")),
             acquire: Script::new(include_str!("acquire.lua")),
             release: Script::new(include_str!("release.lua")),
+            count: Script::new(include_str!("count.lua")),
         }
     }
 }

@@ -213,3 +213,18 @@ fn limits_count_as_in_rust() {
         }
     });
 }
+
+#[test]
+fn counts_of_several_instances_add_up() {
+    let world = world();
+    let counts = |number| {
+        let mut counts = Counts::default();
+        counts.count("requests", &[("status", "200")], number);
+        counts
+    };
+    for store in [store(&world), store(&world)] {
+        block_on(store.count("stats/acme", &counts(3))).expect("the server answers");
+    }
+    assert_eq!(block_on(store(&world).counts("stats/acme")), Ok(counts(6)));
+    assert_eq!(block_on(store(&world).counts("stats/other")), Ok(Counts::default()));
+}

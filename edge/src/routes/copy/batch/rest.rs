@@ -141,7 +141,7 @@ impl<W: World> Rest<W> {
             Failure::new(Code::OriginFailed, "the origin gave no usable answer").because(cause)
         };
         let Line { index, outcome } =
-            serde_json::from_slice(line).map_err(|error| unusable(error.to_string()))?;
+            serde_json::from_slice(line).map_err(|error| unusable(log::place(&error)))?;
         let pending = self.pending.get_mut(index).and_then(Option::take);
         let pending = pending.ok_or_else(|| unusable(format!("line {index} was not expected")))?;
         let Pending { indices, keep, fallback, .. } = pending;
@@ -175,7 +175,7 @@ impl<W: World> Rest<W> {
 
     /// The lines of everything that is still to be answered, when nothing more will come.
     fn give_up(&mut self, failure: &Failure) -> Bytes {
-        log::failure(&self.call.id, failure);
+        self.call.record.fail(failure);
         let mut lines = Vec::new();
         for pending in std::mem::take(&mut self.pending).into_iter().flatten() {
             lines.extend(self.fail(&pending.indices, pending.fallback.as_ref(), failure));

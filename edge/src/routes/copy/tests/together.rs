@@ -116,7 +116,7 @@ fn an_instance_that_ends_in_the_middle_holds_the_others_up_for_its_lease_at_most
 
 #[test]
 fn a_hit_visits_the_store_once() {
-    let harness = Harness::with(&[("rate_per_minute", "0")]);
+    let harness = Harness::with(&[("rate_per_minute", "0"), ("stats", "off")]);
     harness.expect_model(MODEL);
     harness.expect_copy(&written(MODEL));
     harness.copy(&[], &brief());
