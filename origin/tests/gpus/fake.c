@@ -125,7 +125,7 @@ CUresult cuDeviceGetName(char *name, int size, int device) {
     return (void)device, snprintf(name, (size_t)size, "Fake GPU"), SUCCESS;
 }
 
-CUresult cuDeviceTotalMem_v2(size_t *bytes, int device) { return (void)device, *bytes = 1 << 30, SUCCESS; }
+CUresult cuMemGetInfo_v2(size_t *free, size_t *total) { return *free = *total = 1 << 30, SUCCESS; }
 
 CUresult cuDeviceGetAttribute(int *value, int attribute, int device) {
     int digits = capability(device);
