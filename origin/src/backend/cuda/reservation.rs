@@ -60,3 +60,34 @@ impl<D: Driver> Cuda<D> {
         sampled.map_err(|error| error.meant_for("sampling"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Backend;
+    use crate::backend::cuda::simulator::{Checks, Simulator};
+    use crate::model::config::{Rope, RopeScaling};
+
+    #[test]
+    fn what_is_set_aside_is_what_was_counted() {
+        let device = Simulator::new(Checks::Plain);
+        let mut cuda = Cuda::new(device.clone());
+        let model = ModelConfig {
+            layers: 3,
+            dim: 576,
+            heads: 9,
+            kv_heads: 3,
+            head_dim: 64,
+            hidden: 1536,
+            vocab: 30_001,
+            context_max: 8192,
+            norm_epsilon: 1e-5,
+            rope: Rope { theta: 1e5, scaling: RopeScaling::None },
+        };
+        let step = StepLimits { tokens: 40, sequences: 9, context: 300 };
+        cuda.reserve(&model, step).expect("memory");
+        let sizes = Reservation::new(&model, step);
+        // The cache's part comes with the cache.
+        assert_eq!(device.used().1 + rounded_up(sizes.angles), sizes.bytes() as usize);
+    }
+}

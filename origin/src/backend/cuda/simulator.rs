@@ -71,6 +71,11 @@ impl Simulator {
         lock(&self.device).schedule = schedule;
     }
 
+    /// Allocations so far, and bytes that are alive.
+    pub(crate) fn used(&self) -> (usize, usize) {
+        lock(&self.device).used()
+    }
+
     fn failed(&self, operation: String) -> impl FnOnce(String) -> DriverError {
         move |reason| DriverError { device: self.name(), operation, reason, kind: FailureKind::Device }
     }

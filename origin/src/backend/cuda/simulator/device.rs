@@ -13,6 +13,8 @@ pub(super) struct Device {
     link: Link,
     /// Sizes of the memory that is alive, by its address.
     alive: BTreeMap<u64, usize>,
+    /// Allocations so far.
+    allocations: usize,
     /// Freed memory whose addresses are held back.
     freed: Vec<u64>,
     recording: Option<Recording>,
@@ -39,7 +41,15 @@ pub(super) struct Launch {
 
 impl Device {
     pub(super) fn new(link: Link) -> Self {
-        Self { link, alive: BTreeMap::new(), freed: Vec::new(), recording: None, graphs: 0, schedule: 0 }
+        Self {
+            link,
+            alive: BTreeMap::new(),
+            allocations: 0,
+            freed: Vec::new(),
+            recording: None,
+            graphs: 0,
+            schedule: 0,
+        }
     }
 
     /// The runner, for all but launches.
@@ -53,7 +63,13 @@ impl Device {
     pub(super) fn allocate(&mut self, bytes: usize) -> Result<u64, String> {
         let address = self.link()?.allocate(bytes)?;
         self.alive.insert(address, bytes);
+        self.allocations += 1;
         Ok(address)
+    }
+
+    /// Allocations so far, and bytes that are alive.
+    pub(super) fn used(&self) -> (usize, usize) {
+        (self.allocations, self.alive.values().sum())
     }
 
     pub(super) fn free(&mut self, address: u64) {

@@ -205,6 +205,34 @@ fn a_step_that_is_padded_and_replayed_has_the_bits_of_one_that_is_not() {
 }
 
 #[test]
+fn no_step_within_the_limits_allocates() {
+    let device = Simulator::new(Checks::Plain);
+    let config = config(6, 2, 32);
+    let step = StepLimits { tokens: 40, sequences: 9, context: 288 };
+    let limits = ModelLimits { blocks: 80, step };
+    let backend = Cuda::new(device.clone());
+    let mut model = Llama::from_random(backend, config, 1, WeightFormat::F16, limits).expect("a model");
+    let before = device.used();
+    let blocks: Vec<u32> = (0..18).collect();
+    let history: Vec<u32> = (0..287).map(|i| i % 203).collect();
+    let params = SampleParams { frequency_penalty: 0.5, ..SampleParams::default() };
+    let mask = [!0; 7];
+    // The longest prompt's end, a mixed step, and the widest decode step, each sampling as much as can be.
+    for counts in [&[40][..], &[31, 1, 1, 1, 1, 1, 1, 1, 1], &[1; 9], &[1; 9]] {
+        let sequences: Vec<_> =
+            counts.iter().map(|&count| SequenceSpan { start: 288 - count, count, blocks: &blocks }).collect();
+        let masks = vec![mask; 9];
+        let samples: Vec<_> = masks
+            .iter()
+            .map(|mask| SampleRow { params, history: &history, mask: Some(mask), ..sample(0) })
+            .collect();
+        let tokens = text(1, counts.iter().sum());
+        model.step(&Batch { tokens: &tokens, sequences: &sequences, samples: &samples }).expect("a step");
+    }
+    assert_eq!((device.used(), model.backend.recorded()), (before, 1));
+}
+
+#[test]
 fn a_recorded_step_notices_that_its_memory_has_moved() {
     let mut model = simulated(Checks::Plain, &config(3, 1, 32), WeightFormat::F16);
     let span = SequenceSpan { start: 0, count: 1, blocks: &[0] };
