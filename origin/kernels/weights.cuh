@@ -26,7 +26,7 @@ struct Weights {
 template <class T>
 struct Halves {
   using Operand = T;
-  static constexpr int AHEAD = 4;
+  static constexpr int AHEAD = 4, TILE_BYTES = 1024, TILE_SCALE_BYTES = 0;
   struct Fragment {
     uint4 words[2];
   };
@@ -43,6 +43,12 @@ struct Halves {
     }
     __device__ __forceinline__ void skip(int tiles) { words += tiles * 2 * WARP; }
   };
+
+  // A lane's part of a tile in shared memory.
+  static __device__ __forceinline__ Fragment staged(const Weights& weights, int tile, int lane) {
+    const uint4* words = static_cast<const uint4*>(weights.data) + tile * 2 * WARP + lane;
+    return {words[0], words[WARP]};
+  }
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
 #pragma unroll
@@ -76,7 +82,7 @@ constexpr uint32_t HALF_MINUS_64 = 0xd400d400;
 // output g, then of output g + 8; scales lie as pairs of outputs g and g + 8.
 struct Int8 {
   using Operand = half_t;
-  static constexpr int AHEAD = 6;
+  static constexpr int AHEAD = 6, TILE_BYTES = 512, TILE_SCALE_BYTES = 32;
   struct Fragment {
     uint4 bytes;
     uint32_t scales;
@@ -95,6 +101,12 @@ struct Int8 {
     }
     __device__ __forceinline__ void skip(int tiles) { bytes += tiles * WARP, scales += tiles * 8; }
   };
+
+  // A lane's part of a tile in shared memory.
+  static __device__ __forceinline__ Fragment staged(const Weights& weights, int tile, int lane) {
+    return {static_cast<const uint4*>(weights.data)[tile * WARP + lane],
+            static_cast<const uint32_t*>(weights.scales)[tile * 8 + lane / 4]};
+  }
 
   // Two of a word's bytes, chosen by the selector, as weights.
   static __device__ __forceinline__ uint32_t two(uint32_t bytes, uint32_t selector, uint32_t scale) {
@@ -129,7 +141,7 @@ struct Int8 {
 // side by side, those of output g before those of g + 8.
 struct Int4 {
   using Operand = half_t;
-  static constexpr int AHEAD = 8;
+  static constexpr int AHEAD = 8, TILE_BYTES = 256, TILE_SCALE_BYTES = 64;
   struct Fragment {
     uint2 words;
     uint2 scales;
@@ -148,6 +160,12 @@ struct Int4 {
     }
     __device__ __forceinline__ void skip(int tiles) { words += tiles * WARP, scales += tiles * 8; }
   };
+
+  // A lane's part of a tile in shared memory.
+  static __device__ __forceinline__ Fragment staged(const Weights& weights, int tile, int lane) {
+    return {static_cast<const uint2*>(weights.data)[tile * WARP + lane],
+            static_cast<const uint2*>(weights.scales)[tile * 8 + lane / 4]};
+  }
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
     const uint32_t words[2] = {fragment.words.x, fragment.words.y};

@@ -291,14 +291,14 @@ impl<D: Driver> Backend for Cuda<D> {
         self.attempt(|cuda| {
             cuda.project(stream, weights, &cache.shape)?;
             cuda.attend(weights, cache, layer)?;
-            cuda.add(&weights.output, &cuda.scratch.attended, stream)
+            cuda.add(&weights.output, cuda.scratch.attended.address(), stream)
         });
     }
 
     fn feed_forward(&mut self, weights: &FeedForwardWeights<Self>, stream: &mut Buffer<D>) {
         self.attempt(|cuda| {
             cuda.gate(stream, weights)?;
-            cuda.add(&weights.down, &cuda.scratch.hidden, stream)
+            cuda.add(&weights.down, cuda.scratch.hidden.address(), stream)
         });
     }
 

@@ -3,8 +3,8 @@
 use super::Cuda;
 use super::arguments::Arguments;
 use super::driver::{Driver, DriverError, Shape};
-use super::product::{Part, Stream, Then, gates_at_once};
-use super::room::{Buffer, Room};
+use super::product::{Part, Stream, Then};
+use super::room::Buffer;
 use super::weights::{DeviceMatrix, Operand};
 use crate::backend::{AttentionWeights, CacheShape, FeedForwardWeights};
 
@@ -56,7 +56,7 @@ impl<D: Driver> Cuda<D> {
         let hidden = self.scratch.hidden.hold(&self.driver, rows * stride * Operand::BYTES)?;
         let gated = Part { values: 0, operand: D::address(hidden), stride, then: Then::Gate(down.operand()) };
         let stream = Stream { values: stream.address(), listed: 0, norm };
-        if gate.format == up.format && gates_at_once(rows) {
+        if gate.format == up.format {
             return self.multiply_normalised(&stream, rows, [(&[gate, up][..], gated)]);
         }
         let values = D::address(self.scratch.gate.hold(&self.driver, rows * stride * size_of::<f32>())?);
@@ -67,12 +67,12 @@ impl<D: Driver> Cuda<D> {
 
     /// Adds the product of a matrix with rows in the type that it multiplies to the residual stream.
     pub(super) fn add(
-        &self,
+        &mut self,
         matrix: &DeviceMatrix<D>,
-        input: &Room<D>,
+        input: u64,
         stream: &Buffer<D>,
     ) -> Result<(), DriverError> {
         let part = Part { values: stream.address(), operand: 0, stride: stream.width, then: Then::Add };
-        self.multiply(&[matrix], input.address(), stream.rows, part)
+        self.multiply(&[matrix], input, stream.rows, part)
     }
 }

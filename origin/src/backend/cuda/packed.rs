@@ -1,7 +1,7 @@
 //! Weight matrices in the order in which the tensor cores take them; `origin/kernels/weights.cuh` says why.
 
 mod bands;
-mod tile;
+pub(super) mod tile;
 
 use crate::model::tensors::{Matrix, MatrixData};
 use bands::{Band, in_bands};

@@ -3,13 +3,18 @@
 use super::Cuda;
 use super::arguments::Arguments;
 use super::driver::{Driver, DriverError, Shape};
+use super::packed::tile;
 use super::weights::{DeviceMatrix, DeviceVector, Operand};
 use crate::backend::Norm;
 
 /// Threads of the kernel that normalises a row.
 const NORMALISE_THREADS: usize = 256;
-/// Blocks of a product with few rows on a multiprocessor at once, as in `origin/kernels/product_few.cu`.
-const FEW_BLOCKS: usize = 2;
+/// Threads of the kernel that adds the parts of sums.
+const JOIN_THREADS: usize = 128;
+/// Parts that every sum is cut into, as in `origin/kernels/product.cuh`.
+pub(super) const SLICES: usize = 8;
+/// Sums of slices that blocks leave for another launch, at most: 32 MiB, which an H100's second cache holds.
+const SHARED_SUMS_MAX: usize = 8 << 20;
 
 /// A kernel for products with some number of rows: how it cuts its output into blocks.
 #[derive(Debug)]
@@ -20,18 +25,29 @@ pub(super) struct ProductKernel {
     pub(super) rows: usize,
     outputs: usize,
     threads: usize,
+    /// Blocks of a multiprocessor at once, for which its registers suffice.
+    resident: usize,
 }
 
 /// From few rows to many.
-pub(super) const PRODUCT_KERNELS: [ProductKernel; 3] = [
-    ProductKernel { kind: "few", rows: 8, outputs: 16, threads: 256 },
-    ProductKernel { kind: "few", rows: 32, outputs: 16, threads: 256 },
-    ProductKernel { kind: "many", rows: 64, outputs: 64, threads: 128 },
+pub(super) const PRODUCT_KERNELS: [ProductKernel; 4] = [
+    ProductKernel { kind: "few", rows: 8, outputs: 16, threads: 256, resident: 2 },
+    ProductKernel { kind: "few", rows: 32, outputs: 16, threads: 256, resident: 2 },
+    ProductKernel { kind: "many", rows: 64, outputs: 64, threads: 128, resident: 3 },
+    ProductKernel { kind: "many", rows: 128, outputs: 128, threads: 256, resident: 1 },
 ];
 
 /// Normalises its rows itself.
 pub(super) const NORMALISED_KERNEL: ProductKernel =
-    ProductKernel { kind: "normalised", rows: 8, outputs: 16, threads: 256 };
+    ProductKernel { kind: "normalised", rows: 8, outputs: 16, threads: 256, resident: 2 };
+
+/// How a product is computed. Whichever way it is, the result has the same bits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    pub(super) kernel: &'static ProductKernel,
+    /// Among how many blocks the slices of each sum are shared out; the kernels for few rows have them all in one.
+    pub(super) shares: usize,
+}
 
 /// Rows of the residual stream that a product normalises itself, at most, in bytes of f32. Every block does so, one after
 /// another on each multiprocessor: past this the way of the rows (40 KB a microsecond from an H100's second cache to a
@@ -93,7 +109,8 @@ impl<D: Driver> Cuda<D> {
             let matrix = matrices[0];
             if rows <= NORMALISED_KERNEL.rows && rows * matrix.cols * size_of::<f32>() <= NORMALISED_BYTES_MAX
             {
-                self.multiply_by(&NORMALISED_KERNEL, matrices, &Input::Stream(stream), rows, part)?;
+                let way = Way { kernel: &NORMALISED_KERNEL, shares: 1 };
+                self.multiply_by(way, matrices, &Input::Stream(stream), rows, part)?;
                 continue;
             }
             // Matrices of different formats may take the rows in different types.
@@ -108,19 +125,22 @@ impl<D: Driver> Cuda<D> {
 
     /// The product of a matrix, or of a gate and what it gates, with rows in the type that it multiplies.
     pub(super) fn multiply(
-        &self,
+        &mut self,
         matrices: &[&DeviceMatrix<D>],
         input: u64,
         rows: usize,
         part: Part,
     ) -> Result<(), DriverError> {
-        self.multiply_by(product_kernel(rows), matrices, &Input::Rounded(input), rows, part)
+        let last = &PRODUCT_KERNELS[PRODUCT_KERNELS.len() - 1];
+        let kernel = PRODUCT_KERNELS.iter().find(|kernel| rows <= kernel.rows).unwrap_or(last);
+        let way = kernel.way(matrices.len() * matrices[0].rows, rows, self.driver.multiprocessors());
+        self.multiply_by(way, matrices, &Input::Rounded(input), rows, part)
     }
 
-    /// The same by a kernel that is named; whichever it is, the result has the same bits.
+    /// The same in a way that is named.
     pub(super) fn multiply_by(
-        &self,
-        kernel: &ProductKernel,
+        &mut self,
+        Way { kernel, shares }: Way,
         matrices: &[&DeviceMatrix<D>],
         input: &Input<'_, D>,
         rows: usize,
@@ -137,25 +157,32 @@ impl<D: Driver> Cuda<D> {
                 (arguments.float(stream.norm.epsilon), String::new(), rows * staged_bytes(cols))
             }
         };
-        let arguments = arguments.pointer(part.values).pointer(part.operand);
-        let numbers = [rows, cols, outputs, part.stride, part.then.number()];
-        let arguments = numbers.into_iter().fold(arguments, Arguments::int);
-
         let what = if matrices.len() == 1 { "product" } else { "gated" };
-        let name = format!("{what}_{}_{}{suffix}", kernel.kind, format.suffix());
-        let grid = [self.blocks(kernel, outputs), rows.div_ceil(kernel.rows), 1];
+        let format = format.suffix();
+        let grid = [self.blocks(kernel, matrices.len(), outputs), rows.div_ceil(kernel.rows), shares];
         let shape = Shape { shared_bytes, ..Shape::new(grid, kernel.threads) };
-        self.driver.launch(&name, shape, &arguments)
+        if shares == 1 {
+            let arguments = arguments.pointer(part.values).pointer(part.operand).int(rows).int(cols);
+            let name = format!("{what}_{}_{format}{suffix}", kernel.kind);
+            return self.driver.launch(&name, shape, &part.after(arguments, outputs));
+        }
+        let bytes = SLICES * matrices.len() * rows * outputs * size_of::<f32>();
+        let sums = D::address(self.scratch.sums.hold(&self.driver, bytes)?);
+        let arguments = arguments.pointer(sums).int(rows).int(cols).int(outputs);
+        self.driver.launch(&format!("{what}_parts_{format}{suffix}"), shape, &arguments)?;
+        let arguments = Arguments::new().pointer(sums).pointer(part.values).pointer(part.operand);
+        let shape = Shape::new([outputs.div_ceil(JOIN_THREADS), rows, 1], JOIN_THREADS);
+        self.driver.launch(&format!("{what}_join"), shape, &part.after(arguments, outputs))
     }
 
     /// Blocks along the outputs. With few rows no more than the device runs at once, each with as many tiles as the
     /// others: a block goes on from tile to tile, and the next tile's weights are on their way before this one's end.
-    fn blocks(&self, kernel: &ProductKernel, outputs: usize) -> usize {
-        let tiles = outputs.div_ceil(kernel.outputs);
+    fn blocks(&self, kernel: &ProductKernel, matrices: usize, outputs: usize) -> usize {
         if kernel.kind == "many" {
-            return tiles;
+            return (matrices * outputs.next_multiple_of(tile::OUTPUTS)).div_ceil(kernel.outputs);
         }
-        let at_once = FEW_BLOCKS * self.driver.multiprocessors();
+        let tiles = outputs.div_ceil(kernel.outputs);
+        let at_once = kernel.resident * self.driver.multiprocessors();
         tiles.div_ceil(tiles.div_ceil(at_once))
     }
 
@@ -176,14 +203,30 @@ impl<D: Driver> Cuda<D> {
     }
 }
 
-/// Whether products with as many rows take a gate and what it gates at once.
-pub(super) fn gates_at_once(rows: usize) -> bool {
-    product_kernel(rows).kind == "few"
+/// Sums of slices that blocks may leave for another launch, in the largest product of these rows and outputs.
+pub(super) fn shared_sums_max(rows: usize, outputs: usize) -> usize {
+    if rows <= PRODUCT_KERNELS[1].rows { 0 } else { SHARED_SUMS_MAX.min(SLICES * rows * outputs) }
 }
 
-fn product_kernel(rows: usize) -> &'static ProductKernel {
-    let last = &PRODUCT_KERNELS[PRODUCT_KERNELS.len() - 1];
-    PRODUCT_KERNELS.iter().find(|kernel| rows <= kernel.rows).unwrap_or(last)
+impl ProductKernel {
+    /// How it computes a product on a device: where its blocks are too few, they share out the slices of each sum as long
+    /// as there is room.
+    fn way(&'static self, outputs: usize, rows: usize, multiprocessors: usize) -> Way {
+        let blocks = outputs.div_ceil(self.outputs) * rows.div_ceil(self.rows);
+        let fits = |&shares: &usize| {
+            self.kind == "many"
+                && blocks * shares <= self.resident * multiprocessors
+                && SLICES * rows * outputs <= SHARED_SUMS_MAX
+        };
+        Way { kernel: self, shares: [SLICES, SLICES / 2, SLICES / 4].into_iter().find(fits).unwrap_or(1) }
+    }
+}
+
+impl Part {
+    /// What a kernel is told of it behind the addresses.
+    fn after(&self, arguments: Arguments, outputs: usize) -> Arguments {
+        arguments.int(outputs).int(self.stride).int(self.then.number())
+    }
 }
 
 /// A normalised row in a block's shared memory: an odd number of 64 bytes, as in `origin/kernels/product_few.cu`.
@@ -200,4 +243,19 @@ impl Then {
             Self::Gate(Operand::Bf16) => 3,
         }
     }
+}
+
+#[test]
+fn blocks_share_slices_where_they_are_too_few_and_the_sums_have_room() {
+    let shares = |outputs, rows, multiprocessors| {
+        let kernel = PRODUCT_KERNELS.iter().find(|kernel| rows <= kernel.rows).unwrap_or(&PRODUCT_KERNELS[3]);
+        kernel.way(outputs, rows, multiprocessors).shares
+    };
+    // An H100 has 132 multiprocessors.
+    assert_eq!([8, 32].map(|rows| shares(576, rows, 132)), [1, 1]);
+    assert_eq!([33, 64, 65, 128, 129, 256, 512].map(|rows| shares(4096, rows, 132)), [4, 4, 4, 4, 2, 2, 1]);
+    // As much room as there is, and a row more.
+    assert_eq!([256, 257].map(|rows| shares(4096, rows, 10_000)), [8, 1]);
+    assert_eq!(shared_sums_max(32, 4096), 0);
+    assert_eq!([256, 257].map(|rows| shared_sums_max(rows, 4096)), [SHARED_SUMS_MAX; 2]);
 }

@@ -2,6 +2,7 @@
 
 use super::cache::slices;
 use super::driver::{Driver, DriverError};
+use super::product;
 use super::room::{Room, Zeros};
 use super::tiles::{PART_VECTORS_MAX, SPLIT_TOKENS};
 use super::weights::Operand;
@@ -20,6 +21,8 @@ pub(super) struct Scratch<D: Driver> {
     pub(super) gate: Room<D>,
     /// Behind the gate, `(rows, hidden)`, in the type that the last product multiplies.
     pub(super) hidden: Room<D>,
+    /// Sums of slices that several blocks of a product leave.
+    pub(super) sums: Room<D>,
     /// Attention to contexts that are split.
     pub(super) parts: Room<D>,
     /// How many of a context's parts are there, `(tiles, kv_heads * slices)`.
@@ -34,6 +37,7 @@ pub(super) struct ScratchBytes {
     attended: usize,
     gate: usize,
     hidden: usize,
+    sums: usize,
     parts: usize,
     arrivals: usize,
 }
@@ -44,21 +48,23 @@ impl ScratchBytes {
         let part_vectors = if limits.context > SPLIT_TOKENS { PART_VECTORS_MAX } else { 0 };
         let slices = slices(model.head_dim);
         let qkv_width = model.query_width() + 2 * model.kv_width();
+        let widest = (2 * model.hidden).max(qkv_width).max(model.vocab);
         Self {
             normalised: rows * model.dim * Operand::BYTES,
             qkv: rows * qkv_width * size_of::<f32>(),
             attended: rows * model.query_width() * Operand::BYTES,
             gate: rows * model.hidden * size_of::<f32>(),
             hidden: rows * model.hidden * Operand::BYTES,
+            sums: product::shared_sums_max(rows, widest) * size_of::<f32>(),
             parts: part_vectors * (model.head_dim + 2 * slices) * size_of::<f32>(),
             // A counter has the parts of two splits at least.
             arrivals: part_vectors / 2 * slices * size_of::<u32>(),
         }
     }
 
-    pub(super) fn each(self) -> [usize; 7] {
-        let Self { normalised, qkv, attended, gate, hidden, parts, arrivals } = self;
-        [normalised, qkv, attended, gate, hidden, parts, arrivals]
+    pub(super) fn each(self) -> [usize; 8] {
+        let Self { normalised, qkv, attended, gate, hidden, sums, parts, arrivals } = self;
+        [normalised, qkv, attended, gate, hidden, sums, parts, arrivals]
     }
 }
 
@@ -71,6 +77,7 @@ impl<D: Driver> Default for Scratch<D> {
             attended: room(),
             gate: room(),
             hidden: room(),
+            sums: room(),
             parts: room(),
             arrivals: Zeros::default(),
         }
@@ -86,6 +93,7 @@ impl<D: Driver> Scratch<D> {
             (&mut self.attended, bytes.attended, "what attention gives"),
             (&mut self.gate, bytes.gate, "the gates of feed-forward layers"),
             (&mut self.hidden, bytes.hidden, "feed-forward layers"),
+            (&mut self.sums, bytes.sums, "products of several blocks"),
             (&mut self.parts, bytes.parts, "attention to long contexts"),
         ];
         for (room, bytes, purpose) in rooms {

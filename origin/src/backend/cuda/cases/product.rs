@@ -5,7 +5,7 @@ use super::{Case, CaseError, ensure, near};
 use crate::backend::cuda::Cuda;
 use crate::backend::cuda::driver::Driver;
 use crate::backend::cuda::product::{
-    Input, NORMALISED_KERNEL, PRODUCT_KERNELS, Part, ProductKernel, Stream, Then,
+    Input, NORMALISED_KERNEL, PRODUCT_KERNELS, Part, ProductKernel, SLICES, Stream, Then, Way,
 };
 use crate::backend::cuda::weights::Operand;
 use crate::backend::{Backend, Norm};
@@ -25,7 +25,7 @@ pub(super) fn cases<D: Driver>() -> Vec<Case<D>> {
         Case {
             subject: "product_few",
             promise: "a gate and what it gates are the same as two launches",
-            run: same_gated,
+            run: |device| same_gated(device, "few"),
         },
         Case {
             subject: "product_few",
@@ -35,17 +35,36 @@ pub(super) fn cases<D: Driver>() -> Vec<Case<D>> {
         Case { subject: "product_many", promise: agrees, run: |device| agree(device, "many") },
         Case {
             subject: "product_many",
+            promise: "a gate and what it gates are the same as two launches",
+            run: |device| same_gated(device, "many"),
+        },
+        Case {
+            subject: "product_many",
             promise: "a row has the same bits in any company and by any kernel",
             run: same_bits,
         },
     ]
 }
 
-/// The product of a matrix, or of a gate and what it gates, with rows of activations by a kernel, and the activations as
+/// A kernel whose blocks have all slices of their sums.
+pub(crate) fn alone(kernel: &'static ProductKernel) -> Way {
+    Way { kernel, shares: 1 }
+}
+
+/// Every way of the kernels of a kind.
+fn ways(kind: &str) -> impl Iterator<Item = Way> {
+    let kernels = PRODUCT_KERNELS.iter().filter(move |kernel| kernel.kind == kind);
+    kernels.flat_map(|kernel| {
+        let shares = if kernel.kind == "many" { &[1, 2, 4, SLICES][..] } else { &[1] };
+        shares.iter().map(move |&shares| Way { kernel, shares })
+    })
+}
+
+/// The product of a matrix, or of a gate and what it gates, with rows of activations in some way, and the activations as
 /// they are rounded for it.
 pub(crate) fn product<D: Driver>(
     device: &D,
-    kernel: &ProductKernel,
+    way: Way,
     matrices: &[&Matrix],
     activations: &[f32],
     then: Then,
@@ -53,13 +72,13 @@ pub(crate) fn product<D: Driver>(
     let (operand, rows) = (operand_of(matrices[0]), activations.len() / matrices[0].cols);
     let rounded = activations.iter().map(|&x| f64::from(widen(operand, round(operand, x)))).collect();
     let before = vec![BEFORE; rows * matrices[0].rows];
-    Ok((multiply_rounded(device, kernel, matrices, activations, then, &before)?, rounded))
+    Ok((multiply_rounded(device, way, matrices, activations, then, &before)?, rounded))
 }
 
 /// The same where the output holds something else before.
 fn multiply_rounded<D: Driver>(
     device: &D,
-    kernel: &ProductKernel,
+    way: Way,
     matrices: &[&Matrix],
     activations: &[f32],
     then: Then,
@@ -68,25 +87,25 @@ fn multiply_rounded<D: Driver>(
     let operand = operand_of(matrices[0]);
     let bits: Vec<_> = activations.iter().map(|&x| round(operand, x).to_le_bytes()).collect();
     let input = put(device, bits.as_flattened())?;
-    multiply(device, kernel, matrices, &Input::Rounded(D::address(&input)), then, before)
+    multiply(device, way, matrices, &Input::Rounded(D::address(&input)), then, before)
 }
 
 /// The same with rows that are there already.
 fn multiply<D: Driver>(
     device: &D,
-    kernel: &ProductKernel,
+    way: Way,
     matrices: &[&Matrix],
     input: &Input<'_, D>,
     then: Then,
     before: &[f32],
 ) -> Result<Vec<f32>, CaseError> {
-    let cuda = Cuda::new(device.clone());
+    let mut cuda = Cuda::new(device.clone());
     let there = matrices.iter().map(|&matrix| cuda.matrix(matrix.clone()));
     let there = there.collect::<Result<Vec<_>, _>>()?;
     let stride = matrices[0].rows;
     let (values, gated) = (put(device, before)?, put(device, &vec![f16::NAN; before.len()])?);
     let part = Part { values: D::address(&values), operand: D::address(&gated), stride, then };
-    cuda.multiply_by(kernel, &there.iter().collect::<Vec<_>>(), input, before.len() / stride, part)?;
+    cuda.multiply_by(way, &there.iter().collect::<Vec<_>>(), input, before.len() / stride, part)?;
     let Then::Gate(operand) = then else { return Ok(get(device, &values)?) };
     let halves: Vec<f16> = get(device, &gated)?;
     Ok(halves.into_iter().map(|half| widen(operand, half.to_bits())).collect())
@@ -116,8 +135,8 @@ fn agree<D: Driver>(device: &D, kind: &str) -> Result<(), CaseError> {
         let shapes = [(1, 16, 32), (3, 17, 64), (9, 33, 96), (12, 90, 288)];
         for ((rows, outputs, width), then) in shapes.into_iter().zip(thens) {
             let matrix = Matrix::random(outputs, width, rows as u64, format);
-            for kernel in PRODUCT_KERNELS.iter().filter(|kernel| kernel.kind == kind) {
-                agrees(device, kernel, &matrix, &wave(rows, rows * width), then)?;
+            for way in ways(kind) {
+                agrees(device, way, &matrix, &wave(rows, rows * width), then)?;
             }
         }
     }
@@ -126,12 +145,12 @@ fn agree<D: Driver>(device: &D, kind: &str) -> Result<(), CaseError> {
 
 fn agrees<D: Driver>(
     device: &D,
-    kernel: &ProductKernel,
+    way: Way,
     matrix: &Matrix,
     activations: &[f32],
     then: Then,
 ) -> Result<(), CaseError> {
-    let (found, x) = product(device, kernel, &[matrix], activations, then)?;
+    let (found, x) = product(device, way, &[matrix], activations, then)?;
     for (found, x) in found.chunks_exact(matrix.rows).zip(x.chunks_exact(matrix.cols)) {
         for (output, &found) in found.iter().enumerate() {
             let terms = x.iter().enumerate().map(|(col, x)| matrix.weight(output, col) * x);
@@ -145,44 +164,44 @@ fn agrees<D: Driver>(
                 Then::Gate(Operand::Bf16) => (before / (1.0 + (-before).exp()) * sum, 4e-3),
             };
             let tolerance = 5e-4 * size + rounding * wanted.abs() + 1e-6;
-            near(found, wanted, tolerance, || format!("{kernel:?}, {then:?}, output {output}"))?;
+            near(found, wanted, tolerance, || format!("{way:?}, {then:?}, output {output}"))?;
         }
     }
     Ok(())
 }
 
 fn same_bits<D: Driver>(device: &D) -> Result<(), CaseError> {
-    for (format, width) in WeightFormat::ALL.into_iter().zip([32, 224, 288, 1088]) {
+    for (format, width) in WeightFormat::ALL.into_iter().zip([32, 224, 288, 544]) {
         let matrix = Matrix::random(70, width, 1, format);
         let activations = wave(5, 70 * width);
-        let store = |kernel, rows: Range<usize>| {
+        let store = |way, rows: Range<usize>| {
             let rows = &activations[rows.start * width..rows.end * width];
-            product(device, kernel, &[&matrix], rows, Then::Store).map(|product| product.0)
+            product(device, way, &[&matrix], rows, Then::Store).map(|product| product.0)
         };
-        let [eight, thirty_two, sixty_four] = &PRODUCT_KERNELS;
-        let all = store(sixty_four, 0..70)?;
-        ensure(store(thirty_two, 0..70)? == all, || format!("{format:?}: 32 rows a block"))?;
-        ensure(store(eight, 0..70)? == all, || format!("{format:?}: 8 rows a block"))?;
-        for row in [0, 7, 69] {
-            let alone = store(eight, row..row + 1)?;
-            ensure(alone == all[row * 70..][..70], || format!("{format:?}: row {row} alone"))?;
+        let all = store(alone(&PRODUCT_KERNELS[0]), 0..70)?;
+        for way in ways("few").chain(ways("many")) {
+            ensure(store(way, 0..70)? == all, || format!("{format:?}: {way:?}"))?;
+        }
+        for kernel in &PRODUCT_KERNELS {
+            let last = store(alone(kernel), 69..70)?;
+            ensure(last == all[69 * 70..], || format!("{format:?}: {kernel:?}, a row alone"))?;
         }
     }
     Ok(())
 }
 
-fn same_gated<D: Driver>(device: &D) -> Result<(), CaseError> {
+fn same_gated<D: Driver>(device: &D, kind: &str) -> Result<(), CaseError> {
     for (format, (rows, width)) in
         WeightFormat::ALL.into_iter().zip([(1, 32), (9, 288), (8, 1088), (33, 160)])
     {
         let [gate, up] = [1, 2].map(|seed| Matrix::random(90, width, seed, format));
         let x = wave(5, rows * width);
-        for kernel in PRODUCT_KERNELS.iter().filter(|kernel| kernel.kind == "few") {
+        for way in ways(kind) {
             for then in [Operand::F16, Operand::Bf16].map(Then::Gate) {
-                let (at_once, _) = product(device, kernel, &[&gate, &up], &x, then)?;
-                let (gates, _) = product(device, kernel, &[&gate], &x, Then::Store)?;
-                let one_by_one = multiply_rounded(device, kernel, &[&up], &x, then, &gates)?;
-                ensure(at_once == one_by_one, || format!("{kernel:?}, {format:?}, {then:?}"))?;
+                let (at_once, _) = product(device, way, &[&gate, &up], &x, then)?;
+                let (gates, _) = product(device, way, &[&gate], &x, Then::Store)?;
+                let one_by_one = multiply_rounded(device, way, &[&up], &x, then, &gates)?;
+                ensure(at_once == one_by_one, || format!("{way:?}, {format:?}, {then:?}"))?;
             }
         }
     }
@@ -207,10 +226,10 @@ fn same_normalised<D: Driver>(device: &D) -> Result<(), CaseError> {
             ] {
                 let itself = &Input::Stream(&stream(listed));
                 let outputs = vec![BEFORE; rows * first.rows];
-                let itself = multiply(device, &NORMALISED_KERNEL, matrices, itself, then, &outputs)?;
+                let itself = multiply(device, alone(&NORMALISED_KERNEL), matrices, itself, then, &outputs)?;
                 cuda.normalise(&stream(listed), rows, width, operand_of(&first))?;
                 let before = &Input::Rounded(cuda.scratch.normalised.address());
-                let before = multiply(device, &PRODUCT_KERNELS[0], matrices, before, then, &outputs)?;
+                let before = multiply(device, alone(&PRODUCT_KERNELS[0]), matrices, before, then, &outputs)?;
                 ensure(itself == before, || format!("{format:?}, {rows} rows of {width}, {then:?}"))?;
             }
         }

@@ -4,7 +4,7 @@
 //! lane's two outputs it is.
 
 /// Outputs and inputs of a tile.
-pub(super) const OUTPUTS: usize = 16;
+pub(in super::super) const OUTPUTS: usize = 16;
 pub(super) const INPUTS: usize = 32;
 /// Bytes of a tile with a byte a weight, and of one 16-bit scale for each of its outputs.
 pub(super) const BYTES: usize = OUTPUTS * INPUTS;

@@ -16,7 +16,7 @@ struct Budget {
     shared: u32,
 }
 
-const BUDGETS: [Budget; 15] = [
+const BUDGETS: [Budget; 20] = [
     // One warp: 7 blocks for the widest heads, whose sums are most of it, and four blocks of whose cache are under way.
     // Of wider ones a warp sums 64 columns.
     Budget { kernels: "attend_256", registers: 240, shared: 40 << 10 },
@@ -31,8 +31,13 @@ const BUDGETS: [Budget; 15] = [
     // The same, with 32 KiB for their rows at most, which are not counted here.
     Budget { kernels: "product_normalised_", registers: 128, shared: 5 << 10 },
     Budget { kernels: "gated_normalised_", registers: 128, shared: 9 << 10 },
-    // 128 threads for 64 rows.
-    Budget { kernels: "product_many_", registers: 128, shared: 16 << 10 },
+    // 128 threads for 64 rows: 3 blocks. 256 for 128: one, most of whose registers are sums.
+    Budget { kernels: "product_many_", registers: 224, shared: 48 << 10 },
+    Budget { kernels: "gated_many_", registers: 224, shared: 48 << 10 },
+    Budget { kernels: "product_parts_", registers: 184, shared: 48 << 10 },
+    Budget { kernels: "gated_parts_", registers: 184, shared: 48 << 10 },
+    Budget { kernels: "product_join", registers: 32, shared: 0 },
+    Budget { kernels: "gated_join", registers: 40, shared: 0 },
     // 256 threads, a block a row: few blocks, so registers are no concern.
     Budget { kernels: "sample", registers: 72, shared: 1152 },
     Budget { kernels: "rotate", registers: 64, shared: 0 },

@@ -3,7 +3,7 @@
 use crate::backend::cuda::Cuda;
 use crate::backend::cuda::cases::arrays::{put, wave};
 use crate::backend::cuda::cases::normalise::normalise;
-use crate::backend::cuda::cases::product::product;
+use crate::backend::cuda::cases::product::{alone, product};
 use crate::backend::cuda::driver::Driver;
 use crate::backend::cuda::product::{Input, NORMALISED_KERNEL, PRODUCT_KERNELS, Part, Stream, Then};
 use crate::backend::cuda::simulator::{Checks, KernelMutation, SCHEDULES, Simulator};
@@ -37,7 +37,8 @@ fn multiply(
     let schedules = if checks == Checks::Plain { SCHEDULES } else { 1 };
     let run = |schedule| {
         device.schedule(schedule);
-        let outputs = product(&device, &PRODUCT_KERNELS[kernel], &[&matrix], &wave(1, 9 * 288), Then::Store);
+        let outputs =
+            product(&device, alone(&PRODUCT_KERNELS[kernel]), &[&matrix], &wave(1, 9 * 288), Then::Store);
         outputs.map(|outputs| outputs.0).map_err(|error| error.to_string())
     };
     (0..schedules).map(run).collect()
@@ -98,12 +99,15 @@ fn a_write_past_a_shared_array_is_an_overflow() {
     assert!(reason.contains("AddressSanitizer: use-after-poison"), "{reason}");
 }
 
+/// Where the kernels for many rows wait for the operands of a step.
+const WAIT: &str = "copy_async_wait<AHEAD - 1>();";
+
 #[test]
 fn a_copy_that_is_not_waited_for_gives_another_result_in_some_schedule() {
     let mutation = KernelMutation {
         file: "product_many.cu",
-        text: "copy_async_wait<STAGES - 2>();",
-        instead: "if (step + 1 < steps) copy_async_wait<STAGES - 1>(); else copy_async_wait<0>();",
+        text: WAIT,
+        instead: "if (step + 1 < last) copy_async_wait<AHEAD>(); else copy_async_wait<0>();",
     };
     let right = multiply(Checks::Plain, 2, None).expect("no fault");
     assert!(right.iter().all(|outputs| *outputs == right[0]), "every schedule gives the same result");
@@ -113,8 +117,7 @@ fn a_copy_that_is_not_waited_for_gives_another_result_in_some_schedule() {
 
 #[test]
 fn a_copy_that_nobody_waits_for_is_refused() {
-    let mutation =
-        KernelMutation { file: "product_many.cu", text: "copy_async_wait<STAGES - 2>();", instead: "" };
+    let mutation = KernelMutation { file: "product_many.cu", text: WAIT, instead: "" };
     let reason = multiply(Checks::Plain, 2, Some(&mutation)).expect_err("the fault is found");
     assert!(reason.contains("the thread ends while its cp.async are under way"), "{reason}");
 }
@@ -122,8 +125,8 @@ fn a_copy_that_nobody_waits_for_is_refused() {
 /// A product that normalises rows, twice, with faults in their launches' waiting.
 fn fault_in_waiting(checks: Checks, text: &'static str, instead: &'static str) -> String {
     let mutation = KernelMutation { file: "product_few.cu", text, instead };
-    let cuda = Cuda::new(Simulator::mutated(checks, &mutation));
-    let device = &cuda.driver;
+    let device = &Simulator::mutated(checks, &mutation);
+    let mut cuda = Cuda::new(device.clone());
     let matrix = cuda.matrix(Matrix::random(32, 32, 1, WeightFormat::F16)).expect("a matrix");
     let norm = Norm { weight: cuda.vector(wave(1, 32)).expect("a vector"), epsilon: 1e-5 };
     let stream = put(device, &wave(2, 32)).expect("memory");
@@ -132,8 +135,8 @@ fn fault_in_waiting(checks: Checks, text: &'static str, instead: &'static str) -
     let input = Input::Stream(&rows);
     // The second reads what the first adds to.
     let part = Part { values: address, operand: 0, stride: 32, then: Then::Add };
-    let launch = |()| cuda.multiply_by(&NORMALISED_KERNEL, &[&matrix], &input, 1, part);
-    let result = launch(()).and_then(launch).and_then(|()| device.read(&stream, 0, &mut [0; 4]));
+    let mut launch = |()| cuda.multiply_by(alone(&NORMALISED_KERNEL), &[&matrix], &input, 1, part);
+    let result = launch(()).and_then(&mut launch).and_then(|()| device.read(&stream, 0, &mut [0; 4]));
     result.expect_err("the fault is found").reason
 }
 
