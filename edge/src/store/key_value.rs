@@ -190,7 +190,9 @@ impl<W: World> Store for KeyValue<W> {
                 blocks.insert(subject.name(), block);
                 block
             };
-            self.change_blocks(now_ms, next).await.map(Some)
+            let block = self.change_blocks(now_ms, next).await?;
+            self.limiter.forget(&*self.world, &Meter::Strikes(subject)).await?;
+            Ok(Some(block))
         }
         .boxed_local()
     }
@@ -274,6 +276,7 @@ impl<W: World> Store for KeyValue<W> {
     fn unblock(&self, subject: Subject, now_ms: u64) -> Answer<'_, bool> {
         async move {
             let remove = |blocks: &mut Blocks| blocks.remove(&subject.name());
+            self.limiter.forget(&*self.world, &Meter::Strikes(subject)).await?;
             Ok(self.change_blocks(now_ms, remove).await?.is_some_and(|block| block.holds(now_ms)))
         }
         .boxed_local()

@@ -112,6 +112,16 @@ impl Limiter {
         Ok(Taken { decisions, untold: untold.collect() })
     }
 
+    /// Forgets what was counted.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn forget<W: World>(&self, world: &W, meter: &Meter) -> Result<(), StoreError> {
+        let name = name(meter);
+        self.callers.borrow_mut().remove(&name);
+        world.delete(&name).await
+    }
+
     fn reserve<'a>(&self, limit: &'a Limit, now_ms: u64) -> Judged<'a> {
         let name = name(&limit.meter);
         let tally = self.tally(&name);

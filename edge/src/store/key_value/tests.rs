@@ -89,6 +89,24 @@ fn whoever_is_blocked_gets_nothing_until_the_block_ends() {
 }
 
 #[test]
+fn strikes_lead_to_blocks_that_double_and_take_the_strikes_with_them() {
+    let store = store(&Rc::default());
+    let (subject, gcra) = (address("192.0.2.1"), Gcra::new(600_000, 2));
+    let strike = |now_ms| block_on(store.strike(subject, gcra, now_ms)).expect("the memory never fails");
+    let mut now_ms = NOW_MS;
+    for level in 0..3 {
+        assert!(strike(now_ms).is_none() && strike(now_ms).is_none());
+        let block = strike(now_ms).expect("a block");
+        assert_eq!((block.level, block.until_ms - now_ms), (level, 60_000 << level));
+        assert!(!visited(&store, &[subject], &[], now_ms).passes());
+        now_ms = block.until_ms;
+    }
+    assert!(strike(now_ms).is_none() && strike(now_ms).is_none());
+    block_on(store.unblock(subject, now_ms)).expect("the memory never fails");
+    assert!(strike(now_ms).is_none(), "who is let in again begins anew");
+}
+
+#[test]
 fn the_list_of_blocks_is_bounded() {
     let store = store(&Rc::default());
     for index in 0..=BLOCKS_MAX as u64 {
