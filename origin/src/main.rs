@@ -14,7 +14,7 @@ use adlib_origin::settings::Settings;
 use adlib_origin::settings::flags::{Cli, Flags, Verb};
 use adlib_origin::settings::raw::Raw;
 use adlib_origin::telemetry::{self, metrics};
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Parser;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::sync::oneshot;
@@ -93,7 +93,8 @@ async fn run(settings: Settings, metrics: PrometheusHandle, started: Instant) ->
         .run(async {
             tokio::select! {
                 signal = signals.next() => tracing::info!(signal = signal.as_raw_value(), "shutting down"),
-                Ok(error) = failed => failure = Some(error),
+                // Without an error it is a panic that has ended the thread, which has work as long as this serves.
+                outcome = failed => failure = Some(outcome.unwrap_or_else(|_| anyhow!("a fault ended the model's thread"))),
             }
             tokio::spawn(signals.enforce());
         })
