@@ -27,6 +27,8 @@ pub struct Look<'a> {
     pub entry: Option<&'a [u8; 32]>,
     /// The tags whose epochs are needed.
     pub tags: &'a [String],
+    /// As how many requests it counts, beyond the one that it is.
+    pub further: u32,
 }
 
 /// Within so long a subject may do so much wrong as `strikes_max` says, in milliseconds: ten minutes.
@@ -50,7 +52,10 @@ pub async fn admit<W: World>(
     if !is_allowed {
         subjects.push(Subject::Address(call.address));
     }
-    let limits = limits_of(settings, caller, (!is_allowed).then_some(call.address));
+    let mut limits = limits_of(settings, caller, (!is_allowed).then_some(call.address));
+    for limit in &mut limits {
+        limit.cost += look.further;
+    }
     let visited = visit(edge, call, &subjects, &limits, look).await;
     limit::mark(&mut call.notes, &limits, &visited.decisions);
     refuse(&subjects, &limits, &visited, call.now_ms)?;

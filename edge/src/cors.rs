@@ -8,7 +8,7 @@ pub const CORS_ORIGINS_MAX: usize = 64;
 const PREFLIGHT_AGE_S: &str = "600";
 /// Request headers that a page may send.
 const REQUEST_HEADERS: &str =
-    "authorization, cache-control, content-type, idempotency-key, traceparent, x-request-id";
+    "authorization, cache-control, content-type, idempotency-key, if-none-match, traceparent, x-request-id";
 /// Reply headers that a page may read.
 const REPLY_HEADERS: &str = "age, cache-status, etag, ratelimit, ratelimit-policy, retry-after, server-timing, \
                              x-ratelimit-limit-requests, x-ratelimit-remaining-requests, \

@@ -1,7 +1,5 @@
 //! What an operator purges from the cache: everything that bears one tag.
 
-use std::fmt;
-
 use crate::brief::{Faults, Reader};
 use crate::json::Node;
 use crate::limits;
@@ -42,14 +40,15 @@ pub struct Purge {
     pub mode: Mode,
 }
 
-impl fmt::Display for Tag {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Tag {
+    /// The tag's name, such as `tenant/acme`. It is written for every request, so it is put together by hand.
+    pub fn name(&self) -> String {
         match self {
-            Self::All => f.write_str("all"),
-            Self::Tenant(name) => write!(f, "tenant/{name}"),
-            Self::Model(fingerprint) => write!(f, "model/{fingerprint}"),
-            Self::Channel(id) => write!(f, "channel/{id}"),
-            Self::Template(revision) => write!(f, "template/{revision}"),
+            Self::All => "all".to_owned(),
+            Self::Tenant(name) => ["tenant/", name].concat(),
+            Self::Model(fingerprint) => ["model/", fingerprint].concat(),
+            Self::Channel(id) => ["channel/", id].concat(),
+            Self::Template(revision) => format!("template/{revision}"),
         }
     }
 }

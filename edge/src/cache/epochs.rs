@@ -24,26 +24,27 @@ impl Epochs {
     /// The name of a tag's epoch in the store.
     pub fn name(tag: &Tag, mode: Mode) -> String {
         match mode {
-            Mode::Hard => tag.to_string(),
-            Mode::Soft => format!("soft/{tag}"),
+            Mode::Hard => tag.name(),
+            Mode::Soft => ["soft/", &tag.name()].concat(),
         }
     }
 
-    /// The names of all epochs of these tags.
-    pub fn names(tags: &[Tag]) -> impl Iterator<Item = String> {
-        Mode::ALL.iter().flat_map(|mode| tags.iter().map(|tag| Self::name(tag, *mode)))
+    /// The names of all epochs of these tags: the hard ones, then the soft ones.
+    pub fn names(tags: &[Tag]) -> Vec<String> {
+        Mode::ALL.iter().flat_map(|mode| tags.iter().map(|tag| Self::name(tag, *mode))).collect()
     }
 
-    /// The epochs of these tags among those that the store gave for `names`; `None` where it gave none.
-    pub fn of(tags: &[Tag], names: &[String], values: &[u128]) -> Option<Self> {
-        let value = |name: String| values.get(names.iter().position(|known| *known == name)?);
-        let fold = |mode: Mode| {
-            let values = tags.iter().map(|tag| value(Self::name(tag, mode)));
-            let bytes: Option<Vec<[u8; 16]>> =
-                values.map(|value| value.map(|value| value.to_le_bytes())).collect();
-            bytes.map(|bytes| XxHash3_128::oneshot(bytes.as_flattened()))
+    /// Folds what the store gave for `names`; `None` where it did not give all of them.
+    pub fn fold(names: &[String], values: &[u128]) -> Option<Self> {
+        if values.len() != names.len() {
+            return None;
+        }
+        let (hard, soft) = values.split_at(values.len() / 2);
+        let fold = |values: &[u128]| {
+            let bytes: Vec<[u8; 16]> = values.iter().map(|value| value.to_le_bytes()).collect();
+            XxHash3_128::oneshot(bytes.as_flattened())
         };
-        Some(Self { hard: fold(Mode::Hard)?, soft: fold(Mode::Soft)? })
+        Some(Self { hard: fold(hard), soft: fold(soft) })
     }
 }
 
@@ -54,7 +55,7 @@ mod tests {
     #[test]
     fn each_epoch_of_each_tag_counts_in_its_own_kind() {
         let tags = [Tag::All, Tag::Tenant("acme".to_owned()), Tag::Channel("x"), Tag::Template(1)];
-        let names: Vec<String> = Epochs::names(&tags).collect();
+        let names = Epochs::names(&tags);
         assert_eq!(
             names,
             [
@@ -69,15 +70,15 @@ mod tests {
             ]
         );
         let values: Vec<u128> = (1..=8).collect();
-        let before = Epochs::of(&tags, &names, &values).expect("all are known");
+        let before = Epochs::fold(&names, &values).expect("all are known");
         for (index, name) in names.iter().enumerate() {
             let mut renewed = values.clone();
             renewed[index] = 99;
-            let after = Epochs::of(&tags, &names, &renewed).expect("all are known");
+            let after = Epochs::fold(&names, &renewed).expect("all are known");
             let is_soft = name.starts_with("soft/");
             assert_eq!((after.hard != before.hard, after.soft != before.soft), (!is_soft, is_soft), "{name}");
         }
-        assert_eq!(Epochs::of(&tags, &names, &values[..7]), None);
-        assert_eq!(Epochs::of(&tags, &names, &[]), None, "a store that failed gives none");
+        assert_eq!(Epochs::fold(&names, &values[..7]), None);
+        assert_eq!(Epochs::fold(&names, &[]), None, "a store that failed gives none");
     }
 }

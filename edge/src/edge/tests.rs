@@ -34,13 +34,13 @@ fn wrong_settings_answer_nothing_else_and_tell_the_client_nothing() {
 
 #[test]
 fn every_guarded_route_asks_for_a_key() {
-    for path in ["/v1/channels", "/v1/tones", "/v1/frameworks", "/v1/models"] {
+    for path in ["/v1/channels", "/v1/tones", "/v1/frameworks", "/v1/models", "/v1/copies/copy_1"] {
         let answered = Harness::new().send(get(path));
         assert_eq!((answered.status.as_u16(), code(&answered).as_str()), (401, "unauthorized"), "{path}");
         assert_eq!(answered.header("www-authenticate"), "Bearer realm=\"adlib\"");
         assert_eq!(answered.header("content-type"), "application/problem+json");
     }
-    for path in ["/v1/copy", "/v1/check"] {
+    for path in ["/v1/copy", "/v1/copy/batch", "/v1/check", "/admin/cache/purge"] {
         let request = Request::post(path).body(bytes::Bytes::new()).expect("a request");
         assert_eq!(Harness::new().send(request).status, StatusCode::UNAUTHORIZED);
     }

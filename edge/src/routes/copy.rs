@@ -61,14 +61,14 @@ where
 
     let place = Place::of(edge, call, caller, &asked.brief, &asked.directives).await?;
     let began = Instant::now();
-    let names: Vec<String> = place.iter().flat_map(|place| Epochs::names(&place.tags)).collect();
+    let names = place.as_ref().map(|place| Epochs::names(&place.tags)).unwrap_or_default();
     let entry = place.as_ref().filter(|_| !asked.directives.no_cache).map(|place| place.key.as_bytes());
-    let visited = admit(edge, call, caller, Look { entry, tags: &names }).await?;
+    let visited = admit(edge, call, caller, Look { entry, tags: &names, further: 0 }).await?;
     call.time("store", began);
     let Some(place) = place else {
         return forward_alone(edge, call, &asked, Forward::Bypass).await.map(marked);
     };
-    let Some(epochs) = Epochs::of(&place.tags, &names, &visited.epochs) else {
+    let Some(epochs) = Epochs::fold(&names, &visited.epochs) else {
         // The store has failed, so nothing is known about what was stored or purged.
         return forward_alone(edge, call, &asked, Forward::UriMiss).await.map(marked);
     };
@@ -120,7 +120,7 @@ async fn answer<W: World>(
         log::warn(&call.id, error);
     }
     refuse_if_only_cached(call, asked, reason)?;
-    match fetch::fetch(edge, call, asked, current, reason).await {
+    match fetch::fetch(edge, call, asked, current, reason, fallback.is_some()).await {
         Err(failure) if failure.is_error() => serve_instead(call, asked, fallback, reason, failure),
         outcome => outcome,
     }

@@ -38,5 +38,5 @@ where
     let bytes = body::read(call.headers(), body, PURGE_BODY_BYTES_MAX).await?;
     let Purge { tag, mode, .. } = Purge::parse(&bytes)?;
     edge.store.renew(&Epochs::name(&tag, mode), edge.world.entropy()).await?;
-    json(&Purged { tag: tag.to_string(), mode })
+    json(&Purged { tag: tag.name(), mode })
 }

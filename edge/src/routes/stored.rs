@@ -64,7 +64,7 @@ async fn find<W: World>(
         return Ok(None);
     }
     let tags = tags(&caller.tenant, &copy.model.fingerprint, channel.id);
-    let names: Vec<String> = Epochs::names(&tags).collect();
+    let names = Epochs::names(&tags);
     let visit = Visit {
         id: &call.id,
         now_ms: call.now_ms,
@@ -75,7 +75,7 @@ async fn find<W: World>(
         fresh_epoch: edge.world.entropy(),
     };
     let visited = edge.store.visit(visit).await?;
-    let Some(epochs) = Epochs::of(&tags, &names, &visited.epochs) else { return Ok(None) };
+    let Some(epochs) = Epochs::fold(&names, &visited.epochs) else { return Ok(None) };
     let question = Question {
         key: &key,
         scope: &caller.tenant,

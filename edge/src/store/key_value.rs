@@ -19,6 +19,7 @@ use std::rc::Rc;
 
 use adlib_shared::rate::{Decision, Gcra};
 use futures::FutureExt;
+use futures::future::try_join_all;
 
 use self::leases::Leases;
 use self::limiter::Limiter;
@@ -33,7 +34,7 @@ use crate::world::{StoreError, World};
 /// How many entries there can be: with 10,000 of them alive, one new entry in a hundred takes another's slot.
 pub const SLOTS: u32 = 1 << 20;
 /// How long an instance goes by what it has read of epochs and blocks, in milliseconds.
-pub const LAG_MS_MAX: u64 = 2_000;
+pub const LAG_MS_MAX: u64 = 1_000;
 /// Most blocks that are kept. Beyond them the one that ends first gives way.
 pub const BLOCKS_MAX: usize = 1024;
 
@@ -166,9 +167,14 @@ impl<W: World> Store for KeyValue<W> {
             if let Some(key) = visit.entry {
                 visited.entry = self.world.get(&slot(key)).await?;
             }
-            for tag in visit.tags {
-                visited.epochs.push(self.epoch(tag, visit.fresh_epoch, visit.now_ms).await?);
-            }
+            let known: Option<Vec<u128>> =
+                visit.tags.iter().map(|tag| self.epochs.get(tag, visit.now_ms)).collect();
+            visited.epochs = if let Some(epochs) = known {
+                epochs
+            } else {
+                let epochs = visit.tags.iter().map(|tag| self.epoch(tag, visit.fresh_epoch, visit.now_ms));
+                try_join_all(epochs).await?
+            };
             Ok(visited)
         }
         .boxed_local()

@@ -34,7 +34,7 @@ pub struct Memory {
     writes: Cell<usize>,
     slept: Cell<Duration>,
     drawn: Cell<u64>,
-    reads: Cell<usize>,
+    reads: RefCell<Vec<String>>,
     is_slow: Cell<bool>,
     redis: Option<RedisServer>,
     is_failing: Cell<bool>,
@@ -79,9 +79,9 @@ impl Memory {
         self.writes.get()
     }
 
-    /// How often something was read.
-    pub fn reads(&self) -> usize {
-        self.reads.get()
+    /// How often something was read whose key begins so.
+    pub fn reads(&self, prefix: &str) -> usize {
+        self.reads.borrow().iter().filter(|key| key.starts_with(prefix)).count()
     }
 
     /// The keys in the store that begin so.
@@ -147,7 +147,7 @@ async fn give_way() {
 impl World for Memory {
     async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.ready().await?;
-        self.reads.set(self.reads.get() + 1);
+        self.reads.borrow_mut().push(key.to_owned());
         Ok(self.values.borrow().get(key).cloned())
     }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 fn parse(body: &Value) -> Result<(String, Mode), Code> {
     let purge = Purge::parse(body.to_string().as_bytes()).map_err(|problem| problem.code)?;
-    Ok((purge.tag.to_string(), purge.mode))
+    Ok((purge.tag.name(), purge.mode))
 }
 
 #[test]

@@ -50,6 +50,7 @@ where
     let Batch { briefs, .. } = Batch::parse(&bytes, &languages)?;
     let directives = Directives::of(call.headers());
 
+    let count = briefs.len() as u32;
     let mut sorted = Sorted::default();
     let mut places = Vec::new();
     for (index, brief) in briefs.into_iter().enumerate() {
@@ -61,7 +62,7 @@ where
             Err(problem) => sorted.refuse(index, problem, call),
         }
     }
-    let currents = look_up(edge, call, caller, places).await?;
+    let currents = look_up(edge, call, caller, places, count).await?;
     let began = Instant::now();
     let stored =
         join_all(currents.iter().map(|(_, _, current)| stored(edge, call, &directives, current.as_ref())));
@@ -76,21 +77,25 @@ where
 /// A brief with its place in the batch and in the cache.
 type Placed<P> = (usize, Brief, Option<P>);
 
-/// Counts the request, and finds out under which epochs each brief's place stands.
+/// Counts each brief as a request, and finds out under which epochs each brief's place stands.
 async fn look_up<W: World>(
     edge: &Rc<Edge<W>>,
     call: &mut Call,
     caller: &Caller,
     places: Vec<Placed<Place>>,
+    count: u32,
 ) -> Result<Vec<Placed<Current>>, Failure> {
-    let of_place =
-        |(_, _, place): &Placed<Place>| place.iter().flat_map(|place| Epochs::names(&place.tags)).collect();
-    let mut names: Vec<String> = places.iter().flat_map::<Vec<String>, _>(of_place).collect();
+    let of_place = |(_, _, place): &Placed<Place>| place.as_ref().map(|place| Epochs::names(&place.tags));
+    let mut names: Vec<String> = places.iter().filter_map(of_place).flatten().collect();
     names.sort_unstable();
     names.dedup();
-    let visited = admit(edge, call, caller, Look { entry: None, tags: &names }).await?;
+    let look = Look { entry: None, tags: &names, further: count.saturating_sub(1) };
+    let visited = admit(edge, call, caller, look).await?;
+    let value = |name: &String| visited.epochs.get(names.binary_search(name).ok()?).copied();
     let current = |place: Place| {
-        let epochs = Epochs::of(&place.tags, &names, &visited.epochs)?;
+        let names = Epochs::names(&place.tags);
+        let values: Vec<u128> = names.iter().filter_map(value).collect();
+        let epochs = Epochs::fold(&names, &values)?;
         Some(Current { place, epochs })
     };
     Ok(places.into_iter().map(|(index, brief, place)| (index, brief, place.and_then(current))).collect())

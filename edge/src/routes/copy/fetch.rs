@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use adlib_shared::deadline::DEADLINE;
+use adlib_shared::problem::Code;
 
 use super::forward::granted;
 use super::place::Current;
@@ -22,13 +23,15 @@ use crate::world::World;
 const FOLLOWS_MAX: usize = 8;
 
 /// Fetches an answer: as the leader of a flight, or with the leader of the one that there is. Those who ask for a fresh
-/// answer, or for one that stays fresh longer than any does, go alone.
+/// answer, or for one that stays fresh longer than any does, go alone; so does who has waited too long and has nothing to
+/// fall back on.
 pub(super) async fn fetch<W: World>(
     edge: &Rc<Edge<W>>,
     call: &mut Call,
     asked: &Asked,
     current: &Current,
     reason: Forward,
+    can_fall_back: bool,
 ) -> Result<Reply, Failure> {
     let keep = current.keep(call.now_s());
     if !asked.directives.accept(current.newborn()) {
@@ -43,6 +46,11 @@ pub(super) async fn fetch<W: World>(
         match follow.wait(&*edge.world, patience).await {
             Waited::Landed(outcome) => return share(call, asked, outcome, reason),
             Waited::Abandoned => {}
+            Waited::Late if can_fall_back => {
+                let failure =
+                    Failure::new(Code::DeadlineExceeded, "another request for the same copy takes too long");
+                return Err(failure.because("a follower has waited too long"));
+            }
             Waited::Late => break,
         }
     }
@@ -112,9 +120,8 @@ fn share(call: &mut Call, asked: &Asked, outcome: Outcome, reason: Forward) -> R
 }
 
 fn replay_shared(entry: &Entry, asked: &Asked) -> Result<Reply, Failure> {
-    replay::replay(entry, 0, asked.brief.stream).unwrap_or_else(|| {
-        Err(Failure::new(adlib_shared::problem::Code::Internal, "the copy cannot be read again"))
-    })
+    replay::replay(entry, 0, asked.brief.stream)
+        .unwrap_or_else(|| Err(Failure::new(Code::Internal, "the copy cannot be read again")))
 }
 
 /// Writes another answer after the reply, unless somebody is at it already.

@@ -12,6 +12,7 @@ use http::{Method, StatusCode};
 
 use super::super::forward::granted;
 use super::line;
+use crate::admit::pass;
 use crate::answer;
 use crate::cache::Held;
 use crate::call::Call;
@@ -112,7 +113,8 @@ impl<W: World> Rest<W> {
         }
     }
 
-    async fn ask(&self) -> Result<Incoming, Failure> {
+    async fn ask(&mut self) -> Result<Incoming, Failure> {
+        pass(&self.edge, &mut self.call)?;
         let settings = self.edge.settings()?;
         let ask = Ask {
             method: Method::POST,

@@ -150,8 +150,25 @@ fn what_only_the_cache_may_answer_asks_for_nothing() {
 }
 
 #[test]
+fn each_brief_of_a_batch_counts_as_a_request() {
+    let harness = Harness::with(&[("rate_per_minute", "10")]);
+    let three = [json!({}), json!({}), json!({})];
+    for remaining in ["7", "4", "1"] {
+        assert_eq!(ask(&harness, &three).header("x-ratelimit-remaining-requests"), remaining);
+    }
+    let refused = ask(&harness, &three);
+    assert_eq!(
+        (refused.status, refused.json()["code"].as_str()),
+        (StatusCode::TOO_MANY_REQUESTS, Some("rate_limited"))
+    );
+}
+
+#[test]
 fn a_batch_is_bounded() {
-    let harness = warm();
+    let harness = Harness::with(&[("rate_per_minute", "0")]);
+    harness.expect_model(MODEL);
+    harness.expect_copy(&written(MODEL));
+    harness.copy(&[], &named("Tea"));
     let full = vec![named("Tea"); BATCH_BRIEFS_MAX];
     assert_eq!(lines(&ask(&harness, &full)).len(), BATCH_BRIEFS_MAX);
     for briefs in [vec![named("Tea"); BATCH_BRIEFS_MAX + 1], Vec::new()] {

@@ -1,7 +1,9 @@
 //! Equal briefs at the same time.
 
+use std::time::Duration;
+
 use futures::executor::block_on;
-use futures::future::{join, join_all};
+use futures::future::{Either, join, join_all, select};
 
 use super::*;
 use crate::flight::{LEASE, PAUSE_MAX, PROLONG};
@@ -115,14 +117,62 @@ fn an_instance_that_ends_in_the_middle_holds_the_others_up_for_its_lease_at_most
 }
 
 #[test]
+fn a_follower_that_has_waited_too_long_takes_a_stale_copy_or_goes_its_own_way() {
+    for passed_s in [FRESH_S + 100, FRESH_S + 100_000] {
+        let mut harness = warm();
+        harness.now_ms += passed_s * 1000;
+        harness.expect_model(MODEL);
+        harness.ask(Method::GET, "/v1/models", &[], &Value::Null);
+        harness.world().slow_down();
+        harness.world().expect_silence();
+        harness.expect_copy(&written(MODEL));
+        let leading = std::pin::pin!(harness.answered(asking("", &brief())));
+        let following = std::pin::pin!(async {
+            give_way(&harness).await;
+            harness.answered(asking("", &brief())).await
+        });
+        let Either::Right((followed, _)) = block_on(select(leading, following)) else {
+            panic!("the origin is silent")
+        };
+        let expected = if passed_s < 100_000 {
+            "fwd=stale; ttl=-100; detail=stale-if-error"
+        } else {
+            "fwd=uri-miss; stored"
+        };
+        assert_eq!(followed.header("cache-status"), format!("adlib; {expected}"));
+    }
+}
+
+/// Lets the others reach the origin.
+async fn give_way(harness: &Harness) {
+    while asked(harness) == 0 {
+        harness.world().sleep(Duration::ZERO).await;
+    }
+}
+
+#[test]
 fn a_hit_visits_the_store_once() {
     let harness = Harness::with(&[("rate_per_minute", "0"), ("stats", "off")]);
     harness.expect_model(MODEL);
     harness.expect_copy(&written(MODEL));
     harness.copy(&[], &brief());
-    let (reads, writes) = (harness.world().reads(), harness.world().writes());
+    let (reads, writes) = (harness.world().reads(""), harness.world().writes());
     for _ in 0..3 {
         assert_eq!(harness.copy(&[], &brief()).header("cache-status"), "adlib; hit; ttl=6886");
     }
-    assert_eq!((harness.world().reads() - reads, harness.world().writes() - writes), (3, 0));
+    assert_eq!((harness.world().reads("") - reads, harness.world().writes() - writes), (3, 0));
+}
+
+#[test]
+fn the_epochs_are_read_again_once_a_second() {
+    let mut harness = Harness::with(&[("rate_per_minute", "0")]);
+    harness.expect_model(MODEL);
+    harness.expect_copy(&written(MODEL));
+    harness.copy(&[], &brief());
+    harness.now_ms += crate::store::key_value::LAG_MS_MAX;
+    for epochs in [10, 0, 0] {
+        let before = harness.world().reads("epoch/");
+        assert!(harness.copy(&[], &brief()).header("cache-status").starts_with("adlib; hit"));
+        assert_eq!(harness.world().reads("epoch/") - before, epochs);
+    }
 }
