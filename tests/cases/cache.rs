@@ -101,7 +101,8 @@ fn request_directives_are_kept() -> anyhow::Result<()> {
 #[test]
 fn an_entry_ends_with_its_time_to_live() -> anyhow::Result<()> {
     run(async {
-        let variables = vec![("cache_ttl_s", "1".to_owned())];
+        let variables = [("cache_ttl_s", "1"), ("stale_while_revalidate_s", "0"), ("stale_if_error_s", "0")];
+        let variables = variables.map(|(name, value)| (name, value.to_owned())).to_vec();
         let stack = Stack::start(StackOptions { variables, ..StackOptions::default() }).await?;
         ensure!(stack.client.copy(&brief(1)).await?.status == 200);
         tokio::time::sleep(std::time::Duration::from_millis(2100)).await;
