@@ -175,7 +175,7 @@ pub struct Timeouts {
     pub first_byte: Duration,
     /// Between two pieces of the answer; longer than the stream's keep-alive interval.
     pub between_bytes: Duration,
-    /// For everything, from the first attempt on. The origin keeps it: it ends a stream that takes longer.
+    /// From the first attempt to the head of an answer. The origin is told what is left of it.
     pub total: Duration,
 }
 
