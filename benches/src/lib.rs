@@ -10,4 +10,4 @@ pub mod load;
 pub mod machine;
 pub mod median;
 pub mod speed;
-pub mod table;
+pub use adlib_origin::bench::table;

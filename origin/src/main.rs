@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use adlib_origin::api::app::App;
+use adlib_origin::bench;
 use adlib_origin::copy::Copywriter;
 use adlib_origin::copy::load::{self, LoadedWriter};
 use adlib_origin::selftest;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
     match Cli::parse().into_verb() {
         Verb::Serve(flags) => serve(&flags, started),
         Verb::Selftest(flags) => finish(selftest::run(&flags)),
+        Verb::Bench(flags) => finish(bench::run(&flags).map(|()| true)),
     }
 }
 

@@ -17,6 +17,8 @@ mod cubins;
 mod driver;
 mod gpu;
 mod graphs;
+mod measure;
+mod noted;
 mod nvrtc;
 mod operations;
 mod packed;
@@ -37,6 +39,8 @@ mod weights;
 
 pub(crate) use gpu::Gpu;
 pub use gpu::GpuAbsence;
+pub(crate) use measure::{Extent, Stopwatch};
+pub(crate) use noted::{Group, Noted};
 #[cfg(test)]
 pub(crate) use simulator::{Checks, KernelMutation, Simulator};
 pub use trial::Trial;
@@ -51,7 +55,7 @@ use crate::model::config::ModelConfig;
 use crate::model::tensors::Matrix;
 use bucket::Bucket;
 use cache::Cache;
-use driver::{Driver, DriverError};
+pub(crate) use driver::{Driver, DriverError};
 use graphs::{GRAPHS_MAX, Graphs};
 use plan::Plan;
 use product::{Part, Stream, Then};
@@ -74,6 +78,8 @@ pub(crate) struct Cuda<D: Driver> {
     graphs: Option<Graphs<D::Graph>>,
     /// Samples of the step that runs.
     sampled: usize,
+    /// Whether weights are made up on the device.
+    makes_up_weights: bool,
 }
 
 impl Cuda<Gpu> {
@@ -150,12 +156,20 @@ impl<D: Driver> Cuda<D> {
             sampler: DeviceSampler::default(),
             graphs: Some(Graphs::up_to(GRAPHS_MAX)),
             sampled: 0,
+            makes_up_weights: false,
         }
     }
 
     /// The same, which launches every step kernel by kernel and pads none: what steps with graphs are compared with.
     pub(crate) fn without_graphs(mut self) -> Self {
         self.graphs = None;
+        self
+    }
+
+    /// The same, which takes over no weights but makes up some of the same shape, for measurements: those of a large model
+    /// need not be made, packed and copied then.
+    pub(crate) fn with_made_up_weights(mut self) -> Self {
+        self.makes_up_weights = true;
         self
     }
 
@@ -240,7 +254,8 @@ impl<D: Driver> Backend for Cuda<D> {
 
     fn matrix(&self, matrix: Matrix) -> Result<DeviceMatrix<D>, BackendError> {
         super::check_matrix(&matrix)?;
-        Ok(DeviceMatrix::new(&self.driver, &matrix)?)
+        let take = if self.makes_up_weights { DeviceMatrix::made_up } else { DeviceMatrix::new };
+        Ok(take(&self.driver, &matrix)?)
     }
 
     fn vector(&self, values: Vec<f32>) -> Result<DeviceVector<D>, BackendError> {

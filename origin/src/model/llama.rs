@@ -1,6 +1,7 @@
 //! The graph of the Llama family: Llama, SmolLM2, Mistral, Qwen2 (biases of query, key and value) and Qwen3 (norms of
 //! query and key heads), written once for every backend.
 
+mod blank;
 pub mod course;
 mod error;
 mod layer;

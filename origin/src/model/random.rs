@@ -17,6 +17,15 @@ pub fn layer(config: &ModelConfig, seed: u64, format: WeightFormat, index: usize
         let place = (index as u64 * 8 + tensor + 1).wrapping_mul(0xd134_2543_de82_ef95);
         Matrix::random(rows, cols, seed.wrapping_add(place), format)
     };
+    layer_of(config, matrix)
+}
+
+/// The same with weights of 0.
+pub fn blank_layer(config: &ModelConfig, format: WeightFormat) -> LayerTensors {
+    layer_of(config, |_, rows, cols| Matrix::blank(rows, cols, format))
+}
+
+fn layer_of(config: &ModelConfig, matrix: impl Fn(u64, usize, usize) -> Matrix) -> LayerTensors {
     let (dim, query, kv, hidden) = (config.dim, config.query_width(), config.kv_width(), config.hidden);
     LayerTensors {
         attention_norm: vec![1.0; dim],

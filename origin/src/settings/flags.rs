@@ -1,10 +1,12 @@
 //! The command line. Flags are kept as the text that was given, so that a file, the environment and a flag are
 //! validated by the same rules and refused with the same words.
 
+pub mod bench;
 pub mod selftest;
 
 use std::path::PathBuf;
 
+use bench::BenchFlags;
 use clap::{Args, Parser, Subcommand};
 use selftest::SelftestFlags;
 use serde::Serialize;
@@ -28,6 +30,8 @@ pub enum Verb {
     Serve(Box<Flags>),
     /// Try every kernel and whole models on a GPU, beside the CPU; exit with 0 if all is well.
     Selftest(SelftestFlags),
+    /// Measure a GPU: its ceilings, each kernel, and whole models with random weights.
+    Bench(BenchFlags),
 }
 
 /// Settings as flags. Each can be given in a TOML file too (`context_max = 2048`) and in the environment

@@ -233,7 +233,7 @@ fn a_selftest_takes_one_gpu() {
     let parse = |device| match Cli::try_parse_from(["origin", "selftest", "--device", device]) {
         Ok(cli) => match cli.into_verb() {
             Verb::Selftest(flags) => Ok(flags.device),
-            Verb::Serve(_) => panic!("another verb"),
+            Verb::Serve(_) | Verb::Bench(_) => panic!("another verb"),
         },
         Err(error) => Err(error.to_string()),
     };

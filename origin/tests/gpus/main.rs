@@ -6,4 +6,5 @@
 mod absence;
 mod driver;
 mod origin;
+mod selftest;
 mod serving;

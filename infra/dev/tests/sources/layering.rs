@@ -84,7 +84,7 @@ const ABSENCES: [Absence; 8] = [
 /// Model and tokenizer are neighbours because both are read from the same files.
 const STACK: [&[&str]; 8] = [
     &["main"],
-    &["server", "selftest"],
+    &["server", "selftest", "bench"],
     &["api"],
     &["copy"],
     &["jobs", "cache"],
@@ -93,7 +93,8 @@ const STACK: [&[&str]; 8] = [
     &["backend"],
 ];
 /// What every module of the origin may use.
-const LEAVES: [&str; 5] = ["settings", "telemetry", "model::config", "model::quantize", "model::tensors"];
+const LEAVES: [&str; 6] =
+    ["settings", "telemetry", "model::config", "model::quantize", "model::shape", "model::tensors"];
 
 /// The project's packages, and those of its packages that each may use.
 const PACKAGES: [(&str, &[&str]); 9] = [

@@ -43,7 +43,6 @@ impl Arguments {
     }
 
     /// The addresses among them.
-    #[cfg(test)]
     pub(crate) fn pointers(&self) -> impl Iterator<Item = u64> {
         let pointers = self.layout.chars().zip(self.each()).filter(|(letter, _)| *letter == 'p');
         pointers.map(|(_, bytes)| u64::from_le_bytes(bytes.try_into().expect("an address of 8 bytes")))

@@ -4,6 +4,7 @@ pub(crate) mod arrays;
 mod attend;
 mod embed;
 mod heads;
+mod measure;
 mod memory;
 pub(crate) mod normalise;
 pub(crate) mod product;
@@ -49,6 +50,7 @@ pub(crate) fn all<D: Driver>() -> Vec<Case<D>> {
         rotate::cases(),
         attend::cases(),
         sample::cases(),
+        measure::cases(),
     ]
     .into_iter()
     .flatten()

@@ -28,6 +28,31 @@ pub(crate) struct Packed {
 }
 
 impl Format {
+    /// The format of a matrix.
+    pub(crate) fn of(matrix: &Matrix) -> Self {
+        match matrix.data {
+            MatrixData::F16(_) => Self::F16,
+            MatrixData::Bf16(_) => Self::Bf16,
+            MatrixData::Int8 { .. } => Self::Int8,
+            MatrixData::Int4 { .. } => Self::Int4,
+        }
+    }
+
+    /// Bytes of a matrix's weights and of its scales.
+    pub(crate) fn bytes(self, rows: usize, cols: usize) -> [usize; 2] {
+        let tiles = rows.div_ceil(tile::OUTPUTS) * (cols / tile::INPUTS);
+        self.tile_bytes().map(|bytes| tiles * bytes)
+    }
+
+    /// Those of a tile.
+    fn tile_bytes(self) -> [usize; 2] {
+        match self {
+            Self::F16 | Self::Bf16 => [tile::BYTES * 2, 0],
+            Self::Int8 => [tile::BYTES, tile::SCALE_BYTES],
+            Self::Int4 => [tile::BYTES / 2, tile::SCALE_BYTES * 2],
+        }
+    }
+
     /// The end of a kernel's name.
     pub(crate) fn suffix(self) -> &'static str {
         match self {
@@ -58,7 +83,7 @@ impl Packed {
                     tile::bytes(band.rows_of(quants, cols), band.data);
                     tile::scales([band.rows_of(scales, cols / tile::INPUTS)], band.scales);
                 };
-                (Format::Int8, in_bands(matrix, [tile::BYTES, tile::SCALE_BYTES], threads, pack))
+                (Format::Int8, in_bands(matrix, Format::Int8.tile_bytes(), threads, pack))
             }
             MatrixData::Int4 { quants, scales, minimums } => {
                 let [scales, minimums] = [scales, minimums].map(|values| values.reinterpret_cast());
@@ -67,8 +92,7 @@ impl Packed {
                     let groups = [scales, minimums].map(|values| band.rows_of(values, cols / tile::INPUTS));
                     tile::scales(groups, band.scales);
                 };
-                let bytes = [tile::BYTES / 2, tile::SCALE_BYTES * 2];
-                (Format::Int4, in_bands(matrix, bytes, threads, pack))
+                (Format::Int4, in_bands(matrix, Format::Int4.tile_bytes(), threads, pack))
             }
         };
         Self { format, data, scales }
@@ -77,5 +101,5 @@ impl Packed {
 
 fn halves(matrix: &Matrix, values: &[u16], threads: usize) -> [Vec<u8>; 2] {
     let pack = |band: Band<'_>| tile::halves(band.rows_of(values, matrix.cols), band.data);
-    in_bands(matrix, [tile::BYTES * 2, 0], threads, pack)
+    in_bands(matrix, Format::F16.tile_bytes(), threads, pack)
 }

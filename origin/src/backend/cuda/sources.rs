@@ -9,9 +9,10 @@ macro_rules! file {
 }
 
 /// Files of kernels, each compiled by itself.
-pub(crate) const KERNELS: [SourceFile; 7] = [
+pub(crate) const KERNELS: [SourceFile; 8] = [
     file!("attend.cu"),
     file!("embed.cu"),
+    file!("measure.cu"),
     file!("normalise.cu"),
     file!("product_few.cu"),
     file!("product_many.cu"),

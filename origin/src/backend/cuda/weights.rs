@@ -1,8 +1,15 @@
 //! Weights on the device.
 
-use super::driver::{Driver, DriverError};
+use super::arguments::Arguments;
+use super::driver::{Driver, DriverError, Shape};
+use super::measure::FILL_THREADS;
 use super::packed::{Format, Packed};
 use crate::model::tensors::Matrix;
+
+/// The kernel that makes weights up.
+pub(crate) const FILL: &str = "fill";
+/// Its blocks, at most: enough for every multiprocessor.
+const FILL_BLOCKS_MAX: usize = 4096;
 
 /// A weight matrix.
 pub(crate) struct DeviceMatrix<D: Driver> {
@@ -34,6 +41,30 @@ impl<D: Driver> DeviceMatrix<D> {
         let data = upload(driver, &packed.data)?;
         let scales = if packed.scales.is_empty() { None } else { Some(upload(driver, &packed.scales)?) };
         Ok(Self { format: packed.format, rows: matrix.rows, cols: matrix.cols, data, scales })
+    }
+
+    /// A matrix of the same shape and format, its weights random bits that make finite numbers of about the usual size.
+    pub(crate) fn made_up(driver: &D, matrix: &Matrix) -> Result<Self, DriverError> {
+        let format = Format::of(matrix);
+        let [data_bytes, scale_bytes] = format.bytes(matrix.rows, matrix.cols);
+        let ([varied, fixed], [scales_varied, scales_fixed]) = match format {
+            // Either sign, 2⁻⁶ to 2⁻⁵.
+            Format::F16 => ([0x83ff_83ff, 0x2400_2400], [0, 0]),
+            Format::Bf16 => ([0x807f_807f, 0x3c80_3c80], [0, 0]),
+            // Scales of 2⁻¹² to 2⁻¹¹.
+            Format::Int8 => ([u32::MAX, 0], [0x03ff_03ff, 0x0c00_0c00]),
+            // Scales of 2⁻⁸ to 2⁻⁷, minimums of -11 · 2⁻⁸, so that weights are positive and negative.
+            Format::Int4 => ([u32::MAX, 0], [0x0000_03ff, 0xa980_1c00]),
+        };
+        let filled = |bytes: usize, varied, fixed| -> Result<_, DriverError> {
+            let memory = driver.allocate(bytes)?;
+            fill(driver, &memory, bytes / size_of::<u32>(), varied, fixed)?;
+            Ok(memory)
+        };
+        let data = filled(data_bytes, varied, fixed)?;
+        let scales =
+            (scale_bytes > 0).then(|| filled(scale_bytes, scales_varied, scales_fixed)).transpose()?;
+        Ok(Self { format, rows: matrix.rows, cols: matrix.cols, data, scales })
     }
 
     /// The addresses of weights and scales.
@@ -71,6 +102,19 @@ impl<D: Driver> DeviceVector<D> {
     pub(crate) fn address(&self) -> u64 {
         D::address(&self.0)
     }
+}
+
+/// Fills words with random bits where `varied` has ones, and with those of `fixed` elsewhere.
+pub(crate) fn fill<D: Driver>(
+    driver: &D,
+    memory: &D::Memory,
+    words: usize,
+    varied: u32,
+    fixed: u32,
+) -> Result<(), DriverError> {
+    let arguments = Arguments::new().pointer(D::address(memory)).int(varied as usize).int(fixed as usize);
+    let blocks = words.div_ceil(FILL_THREADS).clamp(1, FILL_BLOCKS_MAX);
+    driver.launch(FILL, Shape::new([blocks, 1, 1], FILL_THREADS), &arguments.int(words))
 }
 
 fn upload<D: Driver>(driver: &D, bytes: &[u8]) -> Result<D::Memory, DriverError> {

@@ -1,6 +1,7 @@
 //! Random matrices of any shape and format, for tests and benches.
 
 use super::{GROUP, Matrix, MatrixData};
+use half::vec::HalfBitsVecExt;
 use half::{bf16, f16};
 
 /// The format of a random matrix.
@@ -61,6 +62,25 @@ impl Matrix {
                     scales,
                 }
             }
+        };
+        Self { rows, cols, data }
+    }
+}
+
+impl Matrix {
+    /// A matrix of zeros. Its memory is the system's zero pages, so it costs nothing until somebody reads it.
+    pub fn blank(rows: usize, cols: usize, format: WeightFormat) -> Self {
+        let cells = rows * cols;
+        let halves = |count| vec![0_u16; count].reinterpret_into::<f16>();
+        let data = match format {
+            WeightFormat::F16 => MatrixData::F16(halves(cells)),
+            WeightFormat::Bf16 => MatrixData::Bf16(vec![0_u16; cells].reinterpret_into()),
+            WeightFormat::Int8 => MatrixData::Int8 { quants: vec![0; cells], scales: halves(cells / GROUP) },
+            WeightFormat::Int4 => MatrixData::Int4 {
+                quants: vec![0; cells / 2],
+                scales: halves(cells / GROUP),
+                minimums: halves(cells / GROUP),
+            },
         };
         Self { rows, cols, data }
     }

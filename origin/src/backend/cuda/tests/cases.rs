@@ -17,7 +17,7 @@ macro_rules! subjects {
     };
 }
 
-subjects! { memory recording embed normalise product_few product_many rotate attend sample }
+subjects! { memory recording embed normalise product_few product_many rotate attend sample measure }
 
 #[test]
 fn every_file_of_kernels_has_cases_and_every_subject_is_tested() {

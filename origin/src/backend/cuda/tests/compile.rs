@@ -16,7 +16,7 @@ struct Budget {
     shared: u32,
 }
 
-const BUDGETS: [Budget; 20] = [
+const BUDGETS: [Budget; 22] = [
     // One warp: 7 blocks for the widest heads, whose sums are most of it, and four blocks of whose cache are under way.
     // Of wider ones a warp sums 64 columns.
     Budget { kernels: "attend_256", registers: 240, shared: 40 << 10 },
@@ -45,6 +45,9 @@ const BUDGETS: [Budget; 20] = [
     Budget { kernels: "embed_", registers: 40, shared: 0 },
     // 256 threads: 6 blocks.
     Budget { kernels: "normalise_", registers: 40, shared: 32 },
+    // 256 threads: 8 blocks, and 4 for what only multiplies.
+    Budget { kernels: "fill", registers: 32, shared: 0 },
+    Budget { kernels: "multiply_rate", registers: 64, shared: 0 },
 ];
 
 /// What the assembler says of a kernel.
