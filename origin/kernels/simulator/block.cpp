@@ -18,8 +18,8 @@ std::vector<std::unique_ptr<Slot>> all_slots;
 
 }  // namespace
 
-Block::Block(Schedule& schedule, SharedMemory& shared, uint32_t threads)
-    : shared(shared), schedule(schedule), threads_(threads), alive_(threads) {
+Block::Block(Schedule& schedule, SharedMemory& shared, Meetings& meetings, uint32_t threads)
+    : shared(shared), schedule(schedule), meetings_(meetings), threads_(threads), alive_(threads) {
   while (all_slots.size() < threads) all_slots.push_back(std::make_unique<Slot>(body));
   // Another fiber for the same thread of the next block, so that the sanitizer does not take the two for one thread.
   uint32_t shift = schedule.below(all_slots.size());
@@ -98,7 +98,7 @@ void Block::draw_priorities() {
 void Block::barrier(int line) {
   if (alive_ != threads_) simulator::fail("__syncthreads at line %d after a thread of the block has ended", line);
   Slot& slot = self();
-  Meeting& meeting = barriers_[barrier_count_ % 2];
+  Meeting& meeting = meetings_.barriers[barrier_count_ % 2];
   meeting.release();
   slot.line = line;
   slot.state = Slot::State::AT_BARRIER;
@@ -131,7 +131,7 @@ void Block::collective(uint32_t mask, Collective operation) {
   if (!(mask >> lane & 1)) simulator::fail("a collective whose mask %08x lacks the lane itself", mask);
   if (mask & ~existing) simulator::fail("a collective whose mask %08x names lanes that are not there", mask);
   // A shuffle orders no memory, so the sanitizer learns of __syncwarp alone.
-  if (operation == Collective::SYNC) warps_[warp].release();
+  if (operation == Collective::SYNC) meetings_.warps[warp].release();
   slot.state = Slot::State::IN_COLLECTIVE;
   slot.mask = mask;
   slot.operation = operation;
@@ -152,7 +152,7 @@ void Block::collective(uint32_t mask, Collective operation) {
     }
   }
   Fiber::leave();
-  if (operation == Collective::SYNC) warps_[warp].acquire();
+  if (operation == Collective::SYNC) meetings_.warps[warp].acquire();
 }
 
 void Block::describe_deadlock() {

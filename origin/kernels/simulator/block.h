@@ -58,9 +58,17 @@ class SharedMemory {
   size_t array_count_ = 0;
 };
 
+// Where a block's threads meet. Each block has places of its own until the launch ends: at another block's they would be
+// ordered with its threads.
+struct Meetings {
+  // Two by turns: a thread may be at the next barrier before another has left this one.
+  Meeting barriers[2];
+  Meeting warps[BLOCK_THREADS_MAX / WARP_LANES];
+};
+
 class Block {
  public:
-  Block(Schedule& schedule, SharedMemory& shared, uint32_t threads);
+  Block(Schedule& schedule, SharedMemory& shared, Meetings& meetings, uint32_t threads);
   // Runs every thread to its end; false if one failed, with the reason in `error`.
   bool run(dim3 place, dim3 block_size, dim3 grid_size);
 
@@ -83,6 +91,7 @@ class Block {
   void describe_deadlock();
   void draw_priorities();
 
+  Meetings& meetings_;
   uint32_t threads_;
   uint32_t alive_;
   uint32_t at_barrier_ = 0;
@@ -94,10 +103,7 @@ class Block {
   uint32_t waiting_[BLOCK_THREADS_MAX / WARP_LANES] = {};
   // The warp with the greatest runs as far as it can, in one of the orders.
   uint32_t priorities_[BLOCK_THREADS_MAX / WARP_LANES] = {};
-  // Two by turns: a thread may be at the next barrier before another has left this one.
-  Meeting barriers_[2];
   uint32_t barrier_count_ = 0;
-  Meeting warps_[BLOCK_THREADS_MAX / WARP_LANES];
 };
 
 // What the launch's threads have in common with what comes before and after it.

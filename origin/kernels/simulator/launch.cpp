@@ -68,6 +68,7 @@ std::string launch(const Kernel& kernel, const LaunchShape& shape, const uint8_t
   size_t bytes = blocks * GROUND_BYTES;
   void* ground = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (ground == MAP_FAILED) return "no memory for the shared memory of " + std::to_string(blocks) + " blocks";
+  std::vector<Meetings> meetings(blocks);
   Launch::kernel = &kernel;
   Launch::arguments = arguments;
   Launch::count++;
@@ -75,7 +76,7 @@ std::string launch(const Kernel& kernel, const LaunchShape& shape, const uint8_t
   Launch::begin.release();
   for (uint32_t index : block_order(blocks, schedule)) {
     SharedMemory shared(static_cast<char*>(ground) + index * GROUND_BYTES, GROUND_BYTES, shape.shared_bytes);
-    Block block(schedule, shared, volume(shape.block));
+    Block block(schedule, shared, meetings[index], volume(shape.block));
     dim3 place{index % shape.grid.x, index / shape.grid.x % shape.grid.y, index / (shape.grid.x * shape.grid.y)};
     if (!block.run(place, shape.block, shape.grid)) return block.error;
   }

@@ -1,6 +1,7 @@
 //! Faults put into the kernels, each of which the right check must find: the tests of the tests.
 
 use crate::backend::cuda::Cuda;
+use crate::backend::cuda::cases;
 use crate::backend::cuda::cases::arrays::{put, wave};
 use crate::backend::cuda::cases::normalise::normalise;
 use crate::backend::cuda::cases::product::{alone, product};
@@ -154,4 +155,26 @@ fn activations_that_are_read_before_the_launch_that_writes_them_is_done_are_a_ra
 fn a_launch_that_does_not_wait_for_those_before_it_is_refused() {
     let reason = fault_in_waiting(Checks::Plain, "  wait_for_launches();\n", "");
     assert!(reason.contains("the thread ends before it has waited for the launches before"), "{reason}");
+}
+
+/// Attention with a fault; the reason for which one of its cases fails.
+fn fault_in_attend(text: &'static str, instead: &'static str) -> String {
+    let mutation = KernelMutation { file: "attend.cu", text, instead };
+    let device = Simulator::mutated(Checks::Races, &mutation);
+    let cases = cases::all().into_iter().filter(|case| case.subject == "attend");
+    let error = cases.map(|case| (case.run)(&device)).find_map(Result::err);
+    error.expect("the fault is found").to_string()
+}
+
+#[test]
+fn what_a_warp_of_attention_reads_before_others_have_written_it_is_a_race() {
+    for (text, instead) in [
+        // The parts of a context, joined by the warp that is the last to arrive.
+        ("  __syncwarp();\n  if (lane == 0) {", "  if (lane == 0) {"),
+        // The row's own key and value.
+        ("                  cache.values);\n    __syncwarp();\n", "                  cache.values);\n"),
+    ] {
+        let reason = fault_in_attend(text, instead);
+        assert!(reason.contains("ThreadSanitizer: data race"), "{reason}");
+    }
 }
