@@ -193,7 +193,7 @@ mod tests {
             ("http://self", AllowedHostError::ToSelf),
             ("http://a.example:65536", AllowedHostError::Port),
             ("http://a.example:x..y", AllowedHostError::Port),
-            ("redis://a.example", AllowedHostError::Port),
+            ("postgres://a.example", AllowedHostError::Port),
         ] {
             assert_eq!(error(entry), (1, why), "{entry}");
         }

@@ -60,11 +60,11 @@ async fn imports_the_host_lacks_are_named() {
     let path = folder.path().join("other.wasm");
     std::fs::write(
         &path,
-        component(&["spin:redis/redis@3.0.0", "wasi:cli/environment@0.2.6", "wasi:nn/graph@0.2.0"]),
+        component(&["spin:sqlite/sqlite@3.0.0", "wasi:cli/environment@0.2.6", "wasi:nn/graph@0.2.0"]),
     )
     .unwrap();
     let message = refusal(|config| config.component = Some(path.clone())).await;
-    assert!(message.ends_with("does not offer: spin:redis/redis@3.0.0, wasi:nn/graph@0.2.0"), "{message}");
+    assert!(message.ends_with("does not offer: spin:sqlite/sqlite@3.0.0, wasi:nn/graph@0.2.0"), "{message}");
     std::fs::write(&path, component(&[])).unwrap();
     let message = refusal(|config| config.component = Some(path.clone())).await;
     assert!(message.contains("does not fit this host"), "{message}");
