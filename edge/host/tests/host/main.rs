@@ -5,5 +5,6 @@ mod harness;
 mod lifecycle;
 mod limits;
 mod outbound;
+mod redis;
 mod requests;
 mod stores;

@@ -11,6 +11,7 @@ use http_body_util::{BodyExt as _, StreamBody};
 use spin_sdk::http::body::IncomingBodyExt as _;
 use spin_sdk::http::{BoxBody, FullBody, IntoResponse, Request, Response, box_body, send};
 use spin_sdk::key_value::Store;
+use spin_sdk::redis::{Connection, RedisParameter};
 use spin_sdk::wasip3::http::types::RequestOptions;
 use spin_sdk::wasip3::http_compat::RequestOptionsExtension;
 use spin_sdk::{http_service, time::sleep, variables};
@@ -53,6 +54,7 @@ async fn route(request: Request) -> Reply {
         "kv" => key_value(request, first, second).await?,
         "keys" => text(200, Store::open(first).await?.get_keys().await.collect().await?.join(",")),
         "stores" => text(200, open_stores(number()?).await),
+        "redis" => text(200, redis(&request, first, second).await),
         "length" => text(200, request.into_body().bytes().await?.len().to_string()),
         "echo" => http::Response::new(box_body(request.into_body().map_err(anyhow::Error::from))),
         "sleep" => {
@@ -100,6 +102,25 @@ async fn key_value(request: Request, store: &str, key: &str) -> Reply {
             None => text(404, "no such key"),
         },
     })
+}
+
+/// Runs a command, its arguments separated by slashes, over as many connections to `x-url`, and shows the last answer.
+async fn redis(request: &Request, connections: &str, command: &str) -> String {
+    let url = request.headers().get("x-url").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let mut words = command.split('/').map(|word| word.replace("%20", " "));
+    let command = words.next().unwrap_or_default();
+    let arguments: Vec<_> = words.map(|word| RedisParameter::Binary(word.into_bytes())).collect();
+    let (mut held, mut answer) = (Vec::new(), String::new());
+    for _ in 0..connections.parse().unwrap_or(1) {
+        match Connection::open(url).await {
+            Ok(connection) => {
+                answer = format!("{:?}", connection.execute(&command, arguments.clone()).await);
+                held.push(connection);
+            }
+            Err(error) => return format!("{} {error:?}", held.len()),
+        }
+    }
+    answer
 }
 
 /// Opens the store as often and says how often it worked and what ended it.
