@@ -11,3 +11,4 @@ mod running;
 mod service;
 mod stream;
 mod support;
+mod together;

@@ -21,6 +21,8 @@ pub struct StackOptions {
     pub origin_flags: Vec<String>,
     /// Further variables of the edge.
     pub variables: Vec<(&'static str, String)>,
+    /// Most instances of the edge; the host's own limit where absent.
+    pub instances_max: Option<u32>,
 }
 
 /// An origin, an edge before it, and a client with a key.
@@ -57,6 +59,9 @@ impl Stack {
             .with_variable("hop_secret", HOP_SECRET);
         for (name, value) in options.variables {
             config = config.with_variable(name, value);
+        }
+        if let Some(most) = options.instances_max {
+            config.limits.instances_max = most;
         }
         config.component = Some(crate::built("ADLIB_EDGE_COMPONENT")?);
         config.compile_cache = user_compile_cache();
