@@ -16,7 +16,7 @@ pub const DISCARD_BYTES_MAX: usize = 4 * 1024 * 1024;
 ///
 /// # Errors
 /// `unsupported_media_type`, with what is announced instead.
-pub fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
+fn expect_json(headers: &HeaderMap) -> Result<(), Problem> {
     let unsupported = |detail: &str| Problem::new(Code::UnsupportedMediaType, detail);
     if headers
         .get(CONTENT_ENCODING)
@@ -81,6 +81,18 @@ pub async fn collect<E>(
     Ok(first.unwrap_or_else(|| all.freeze()))
 }
 
+/// Reads the body of a request that is JSON.
+///
+/// # Errors
+/// `unsupported_media_type` for anything else, and what keeps the body from being read.
+pub async fn json<B>(headers: &HeaderMap, body: B, bytes_max: usize) -> Result<Bytes, Problem>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    expect_json(headers)?;
+    read(headers, body, bytes_max).await
+}
+
 /// Reads the body of a request.
 ///
 /// What is too large is read on for a while and thrown away piece by piece, so that a client that writes all of its body
@@ -88,7 +100,7 @@ pub async fn collect<E>(
 ///
 /// # Errors
 /// `too_large` beyond `bytes_max`; `malformed_json` where the client broke off.
-pub async fn read<B>(headers: &HeaderMap, body: B, bytes_max: usize) -> Result<Bytes, Problem>
+async fn read<B>(headers: &HeaderMap, body: B, bytes_max: usize) -> Result<Bytes, Problem>
 where
     B: http_body::Body<Data = Bytes>,
 {

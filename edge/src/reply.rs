@@ -10,6 +10,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
+use crate::etag;
 use crate::failure::Failure;
 use crate::world::SendError;
 
@@ -60,11 +61,17 @@ impl Reply {
         Self { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Body::Whole(Bytes::new()) }
     }
 
-    /// The same without its body.
+    /// The same, without its body where the request's `If-None-Match` says that the client has it already (RFC 9110,
+    /// section 13.1.2).
     #[must_use]
-    pub fn without_body(mut self, status: StatusCode) -> Self {
-        self.headers.remove(header::CONTENT_TYPE);
-        Self { status, body: Body::Whole(Bytes::new()), ..self }
+    pub fn unless_known(mut self, request: &HeaderMap) -> Self {
+        let tag = self.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        if tag.is_some_and(|tag| etag::matches(request.get_all(header::IF_NONE_MATCH).iter(), tag)) {
+            self.headers.remove(header::CONTENT_TYPE);
+            self.status = StatusCode::NOT_MODIFIED;
+            self.body = Body::Whole(Bytes::new());
+        }
+        self
     }
 
     /// A problem document with the headers that belong to it.

@@ -1,5 +1,7 @@
 //! Several briefs in one request, each answered by a line of its own as soon as it is ready.
 
+use std::borrow::Borrow;
+
 use serde::{Deserialize, Serialize};
 
 use crate::brief::Brief;
@@ -45,7 +47,7 @@ impl Batch {
     ///
     /// # Errors
     /// `too_large`, `malformed_json`, or `invalid_field` where there is no list of 1 to [`BATCH_BRIEFS_MAX`] briefs.
-    pub fn parse(body: &[u8], languages: &[&str]) -> Result<Self, Problem> {
+    pub fn parse(body: &[u8], languages: &[impl Borrow<str>]) -> Result<Self, Problem> {
         let invalid = |detail: String| {
             Problem::new(Code::InvalidField, format!("briefs {detail}")).with_field("briefs", detail)
         };

@@ -12,6 +12,7 @@ mod read;
 mod reader;
 mod tone;
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
@@ -79,7 +80,7 @@ impl Brief {
     ///
     /// # Errors
     /// `too_large`, `malformed_json`, or one of the codes with status 422, with every field that is wrong.
-    pub fn parse(body: &[u8], languages: &[&str]) -> Result<Self, Problem> {
+    pub fn parse(body: &[u8], languages: &[impl Borrow<str>]) -> Result<Self, Problem> {
         Self::from_node(Node::parse(body, limits::BODY_BYTES_MAX)?, languages)
     }
 
@@ -87,7 +88,7 @@ impl Brief {
     ///
     /// # Errors
     /// One of the codes with status 422, with every field that is wrong.
-    pub fn from_node(node: Node, languages: &[&str]) -> Result<Self, Problem> {
+    pub fn from_node(node: Node, languages: &[impl Borrow<str>]) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         let brief = read::brief(node, languages, &mut faults);
         faults.into_result()?;

@@ -63,8 +63,7 @@ where
     B: http_body::Body<Data = Bytes>,
 {
     caller.require(Scope::Admin)?;
-    body::expect_json(call.headers())?;
-    let bytes = body::read(call.headers(), body, BODY_BYTES_MAX).await?;
+    let bytes = body::json(call.headers(), body, BODY_BYTES_MAX).await?;
     let wanted: Wanted = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(Code::MalformedJson, error.to_string()))?;
     let subject = Subject::parse(&wanted.subject).ok_or_else(|| {

@@ -4,8 +4,7 @@ use std::rc::Rc;
 
 use adlib_shared::catalog;
 use adlib_shared::problem::Code;
-use http::StatusCode;
-use http::header::{ETAG, HeaderMap, IF_NONE_MATCH};
+use http::header::{ETAG, HeaderMap};
 use serde::Serialize;
 use twox_hash::XxHash3_128;
 
@@ -64,13 +63,10 @@ pub(super) fn json(value: &impl Serialize) -> Result<Reply, Failure> {
     Ok(Reply::json(body))
 }
 
-/// Gives a reply its entity tag, and leaves the body out where the client has it already (RFC 9110, section 13.1.2).
+/// Gives a reply its entity tag, and leaves the body out where the client has it already.
 fn conditional(request: &HeaderMap, mut reply: Reply) -> Reply {
     let Body::Whole(body) = &reply.body else { return reply };
     let tag = etag::strong(XxHash3_128::oneshot(body));
-    if etag::matches(request.get_all(IF_NONE_MATCH).iter(), &tag) {
-        reply = Reply { status: StatusCode::NOT_MODIFIED, ..Reply::no_content() };
-    }
     reply.set(ETAG, tag);
-    reply
+    reply.unless_known(request)
 }

@@ -30,8 +30,7 @@ where
     B: http_body::Body<Data = Bytes>,
 {
     caller.require(Scope::Copy)?;
-    body::expect_json(call.headers())?;
-    let bytes = body::read(call.headers(), body, CHECK_BODY_BYTES_MAX).await?;
+    let bytes = body::json(call.headers(), body, CHECK_BODY_BYTES_MAX).await?;
     let request = Request::parse(&bytes)?;
     let checks = request.check();
     let ok = all_hard_ok(&checks);

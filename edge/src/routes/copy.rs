@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use adlib_shared::brief::Brief;
 use adlib_shared::limits::BODY_BYTES_MAX;
-use adlib_shared::problem::Code;
+use adlib_shared::problem::{Code, Problem};
 use bytes::Bytes;
-use http::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY};
-use http::{Method, StatusCode};
+use http::Method;
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
 
 use self::place::{Current, Place};
 use crate::admit::{Look, admit};
@@ -23,7 +23,6 @@ use crate::body;
 use crate::cache::{CacheStatus, Detail, Directives, Epochs, Forward, Forwarded, Found, Held};
 use crate::call::Call;
 use crate::edge::Edge;
-use crate::etag;
 use crate::failure::Failure;
 use crate::log;
 use crate::reply::Reply;
@@ -74,7 +73,9 @@ where
     };
     let current = Current { place, epochs };
     let reply = answer(edge, call, &asked, &current, visited.entry.as_deref()).await?;
-    Ok(marked(not_modified(call, reply)))
+    // RFC 10008. For `POST` the condition means something else (RFC 9110, section 13.1.2), and is passed over.
+    let is_query = call.head.method == Method::QUERY;
+    Ok(marked(if is_query { reply.unless_known(call.headers()) } else { reply }))
 }
 
 /// Reads and validates the brief.
@@ -83,10 +84,8 @@ where
     W: World,
     B: http_body::Body<Data = Bytes>,
 {
-    body::expect_json(call.headers())?;
-    let bytes = body::read(call.headers(), body, BODY_BYTES_MAX).await?;
-    let languages: Vec<&str> = edge.settings()?.languages.iter().map(String::as_str).collect();
-    Ok(Brief::parse(&bytes, &languages)?)
+    let bytes = body::json(call.headers(), body, BODY_BYTES_MAX).await?;
+    Ok(Brief::parse(&bytes, &edge.settings()?.languages)?)
 }
 
 /// Answers from what is stored, or from the origin.
@@ -178,7 +177,11 @@ fn refuse_if_only_cached(call: &mut Call, asked: &Asked, reason: Forward) -> Res
         return Ok(());
     }
     call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
-    Err(Failure::new(Code::OnlyIfCached, "nothing is stored for this brief that the request accepts"))
+    Err(only_if_cached().into())
+}
+
+fn only_if_cached() -> Problem {
+    Problem::new(Code::OnlyIfCached, "nothing is stored for this brief that the request accepts")
 }
 
 /// Whether the client asks for events by `Accept`.
@@ -194,15 +197,6 @@ fn accepts_events(headers: &HeaderMap) -> bool {
         };
         is_events && !parts.any(is_refused)
     })
-}
-
-/// Leaves the body out where a `QUERY` says that the client has it already (RFC 10008). For `POST` the condition means
-/// something else (RFC 9110, section 13.1.2), and is passed over.
-fn not_modified(call: &Call, reply: Reply) -> Reply {
-    let has_it = reply.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).is_some_and(|tag| {
-        call.head.method == Method::QUERY && etag::matches(call.headers().get_all(IF_NONE_MATCH).iter(), tag)
-    });
-    if has_it { reply.without_body(StatusCode::NOT_MODIFIED) } else { reply }
 }
 
 /// The headers of every copy: it is for this caller alone, and other caches have to ask again.

@@ -34,8 +34,7 @@ where
     B: http_body::Body<Data = Bytes>,
 {
     caller.require(Scope::Admin)?;
-    body::expect_json(call.headers())?;
-    let bytes = body::read(call.headers(), body, PURGE_BODY_BYTES_MAX).await?;
+    let bytes = body::json(call.headers(), body, PURGE_BODY_BYTES_MAX).await?;
     let Purge { tag, mode, .. } = Purge::parse(&bytes)?;
     edge.store.renew(&Epochs::name(&tag, mode), edge.world.entropy()).await?;
     json(&Purged { tag: tag.name(), mode })

@@ -5,8 +5,6 @@ use std::rc::Rc;
 use adlib_shared::channel::Channel;
 use adlib_shared::copy::Copy;
 use adlib_shared::problem::Code;
-use http::StatusCode;
-use http::header::{ETAG, IF_NONE_MATCH};
 
 use super::copy::place::tags;
 use super::copy::{CACHE_STATUS, marked, replay};
@@ -15,7 +13,6 @@ use crate::authenticate::{Caller, Scope};
 use crate::cache::{CacheStatus, Directives, Entry, Epochs, Found, Held, Kind, Question};
 use crate::call::Call;
 use crate::edge::Edge;
-use crate::etag;
 use crate::failure::Failure;
 use crate::index;
 use crate::reply::Reply;
@@ -40,11 +37,7 @@ pub async fn stored<W: World>(
     let reply = replay::replay(&held.entry, held.standing.age_s, false);
     let reply = reply.unwrap_or_else(|| Err(Failure::new(Code::Internal, "the copy cannot be read")))?;
     call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s: held.standing.left_s(), detail: None });
-    let tag = reply.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
-    if etag::matches(call.headers().get_all(IF_NONE_MATCH).iter(), tag) {
-        return Ok(marked(reply.without_body(StatusCode::NOT_MODIFIED)));
-    }
-    Ok(marked(reply))
+    Ok(marked(reply.unless_known(call.headers())))
 }
 
 async fn find<W: World>(

@@ -37,8 +37,7 @@ pub async fn write<W: Writer>(
     body: Bytes,
 ) -> Result<Response, Refusal> {
     media::require_json(&headers)?;
-    let languages: Vec<&str> = app.writer()?.model().languages.iter().map(String::as_str).collect();
-    let Batch { briefs, .. } = Batch::parse(&body, &languages)?;
+    let Batch { briefs, .. } = Batch::parse(&body, &app.writer()?.model().languages)?;
     let deadline = record.arrived() + app.request_deadline();
     let noted = record.clone();
     let lines = stream::iter(briefs.into_iter().enumerate())

@@ -33,8 +33,7 @@ pub async fn write<W: Writer>(
 ) -> Result<Response, Refusal> {
     media::require_json(&headers)?;
     let writer = app.writer()?;
-    let languages: Vec<&str> = writer.model().languages.iter().map(String::as_str).collect();
-    let brief = Brief::parse(&body, &languages)?;
+    let brief = Brief::parse(&body, &writer.model().languages)?;
     let streams = brief.stream || media::accepts_events(&headers);
     let deadline = record.arrived() + app.request_deadline();
     let context =

@@ -1,5 +1,7 @@
 //! Language tags (BCP 47).
 
+use std::borrow::Borrow;
+
 use serde::Serialize;
 
 use crate::limits::LANGUAGE_BYTES_MAX;
@@ -60,8 +62,9 @@ impl Language {
     }
 
     /// Whether one of the declared languages has the same primary subtag; `*` declares every language.
-    pub fn is_declared(&self, declared: &[&str]) -> bool {
+    pub fn is_declared(&self, declared: &[impl Borrow<str>]) -> bool {
         declared.iter().any(|tag| {
+            let tag = tag.borrow();
             let primary = tag.split('-').next().unwrap_or(tag);
             primary == "*" || primary.eq_ignore_ascii_case(self.primary())
         })

@@ -1,5 +1,6 @@
 //! Reads a brief field by field, then judges what the fields say together.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 
 use super::{
@@ -12,7 +13,7 @@ use crate::problem::Code;
 use crate::text::{self, TextRule};
 
 /// The brief, with something in the place of what is wrong; it counts only where no fault was found.
-pub(super) fn brief(node: Node, languages: &[&str], faults: &mut Faults) -> Brief {
+pub(super) fn brief(node: Node, languages: &[impl Borrow<str>], faults: &mut Faults) -> Brief {
     let mut reader = Reader::root(node, faults);
     let product = reader.required_object("product").map(Product::read).unwrap_or_default();
     let channel = reader.channel("channel");
@@ -71,7 +72,7 @@ fn tone(reader: &mut Reader<'_>) -> Vec<Tone> {
     tones
 }
 
-fn language(reader: &mut Reader<'_>, declared: &[&str]) -> Language {
+fn language(reader: &mut Reader<'_>, declared: &[impl Borrow<str>]) -> Language {
     let read = match reader.take("language") {
         None => Some(Language::default()),
         Some(Node::Text(tag)) => {

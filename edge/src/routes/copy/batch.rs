@@ -11,13 +11,13 @@ use adlib_shared::batch::{Batch, Line, Outcome};
 use adlib_shared::brief::Brief;
 use adlib_shared::cache_key::CacheKey;
 use adlib_shared::limits::BATCH_BODY_BYTES_MAX;
-use adlib_shared::problem::{Code, Problem};
+use adlib_shared::problem::Problem;
 use bytes::Bytes;
 use futures::future::join_all;
 
 use self::rest::{Pending, rest};
-use super::marked;
 use super::place::{Current, Place};
+use super::{marked, only_if_cached};
 use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::body;
@@ -44,10 +44,8 @@ where
     B: http_body::Body<Data = Bytes>,
 {
     caller.require(Scope::Copy)?;
-    body::expect_json(call.headers())?;
-    let bytes = body::read(call.headers(), body, BATCH_BODY_BYTES_MAX).await?;
-    let languages: Vec<&str> = edge.settings()?.languages.iter().map(String::as_str).collect();
-    let Batch { briefs, .. } = Batch::parse(&bytes, &languages)?;
+    let bytes = body::json(call.headers(), body, BATCH_BODY_BYTES_MAX).await?;
+    let Batch { briefs, .. } = Batch::parse(&bytes, &edge.settings()?.languages)?;
     let directives = Directives::of(call.headers());
 
     let count = briefs.len() as u32;
@@ -142,9 +140,7 @@ impl Sorted {
             Some(Found::Useless(_)) | None => None,
         };
         if directives.only_if_cached {
-            let problem =
-                Problem::new(Code::OnlyIfCached, "nothing is stored for this brief that the request accepts");
-            return self.refuse(index, problem, call);
+            return self.refuse(index, only_if_cached(), call);
         }
         let key = current.as_ref().map(Current::key);
         if let Some(pending) = key.and_then(|key| self.pending.get_mut(*self.by_key.get(&key)?)) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::harness::{Harness, brief, written};
-use http::Method;
+use http::{Method, StatusCode};
 use serde_json::Value;
 
 const MODEL: &str = "sha256:one";

@@ -102,7 +102,11 @@ impl<W: World> Rest<W> {
             let mut lines = Vec::new();
             while let Some(end) = self.begun.iter().position(|byte| *byte == b'\n') {
                 let line = self.begun.split_to(end + 1);
-                lines.extend(self.translate(&line).await?);
+                match line.trim_ascii() {
+                    // The origin's sign of life keeps the client's connection alive too.
+                    [] => lines.push(b'\n'),
+                    line => lines.extend(self.translate(line).await?),
+                }
             }
             if self.begun.len() > EVENT_BYTES_MAX {
                 return Err(broken("a line is too long"));

@@ -3,6 +3,7 @@
 use adlib_shared::batch;
 use adlib_shared::copy::Copy;
 use adlib_shared::limits::BATCH_BRIEFS_MAX;
+use adlib_shared::problem::Code;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -85,14 +86,11 @@ fn what_is_cached_comes_first_and_the_rest_in_one_request() {
 }
 
 #[test]
-fn lines_cut_anywhere_are_read() {
+fn lines_cut_anywhere_are_read_with_signs_of_life_between_them() {
     for size in [1, 100, 1000] {
         let harness = warm();
-        let body: Vec<u8> =
-            [Line { index: 1, outcome: copied("copy_b") }, Line { index: 0, outcome: copied("copy_a") }]
-                .iter()
-                .flat_map(Line::encode)
-                .collect();
+        let line = |index, id| Line { index, outcome: copied(id) }.encode();
+        let body = [&b"\n\n"[..], &line(1, "copy_b"), b"\n", &line(0, "copy_a")].concat();
         let answer = http::Response::builder().header("content-type", batch::CONTENT_TYPE);
         let pieces = body.chunks(size).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
         harness.world().expect(Ok(answer.body(pieces).expect("a valid head")));
