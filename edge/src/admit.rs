@@ -148,7 +148,7 @@ async fn visit<W: World>(
 /// The limits of a key, its tenant and its address. The key's own rate goes before the variable's.
 fn limits_of(settings: &Settings, caller: &Caller, address: Option<ClientAddress>) -> Vec<Limit> {
     let rates = &settings.limits;
-    let of_key = match caller.rate_per_minute {
+    let of_key = match caller.limits.rate_per_minute {
         Some(rate) => Some(rate).filter(|rate| *rate > 0),
         None => rates.rate_per_minute,
     };

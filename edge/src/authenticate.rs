@@ -2,12 +2,13 @@
 
 mod record;
 
-use adlib_shared::api_key::{ApiKey, ApiKeyError, KeyHash};
+use adlib_shared::api_key::{ApiKey, ApiKeyError};
+pub use adlib_shared::key::{KeyId, KeyLimits, Scope};
 use adlib_shared::problem::Code;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 
-pub use self::record::{KeyRecord, RecordError, Scope};
+pub use self::record::{KeyRecord, RecordError};
 use crate::failure::Failure;
 use crate::keyring::Keyring;
 use crate::store::Store;
@@ -23,12 +24,12 @@ pub struct Caller {
     pub tenant: String,
     /// The name of the key; the beginning of its hash where it has none.
     pub name: String,
-    /// The keyed hash of the key.
-    pub key: KeyHash,
+    /// Which key it is: what is counted and blocked.
+    pub key: KeyId,
     /// What the key may be used for.
     pub scopes: Vec<Scope>,
-    /// Requests a minute, where the key has a rate of its own.
-    pub rate_per_minute: Option<u32>,
+    /// How much the key may be used.
+    pub limits: KeyLimits,
 }
 
 impl Caller {
@@ -37,10 +38,20 @@ impl Caller {
     /// # Errors
     /// `forbidden`.
     pub fn require(&self, scope: Scope) -> Result<(), Failure> {
-        if self.scopes.contains(&scope) {
+        self.require_one_of(&[scope])
+    }
+
+    /// Checks that the key may be used for one of several things.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn require_one_of(&self, scopes: &[Scope]) -> Result<(), Failure> {
+        if scopes.iter().any(|scope| self.scopes.contains(scope)) {
             return Ok(());
         }
-        Err(Failure::new(Code::Forbidden, format!("the key does not have the scope {scope}")))
+        let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
+        let detail = format!("the key does not have the scope {}", words.join(" or "));
+        Err(Failure::new(Code::Forbidden, detail))
     }
 }
 
@@ -105,9 +116,9 @@ pub async fn authenticate(
         return Ok(Caller {
             tenant: known.tenant.clone(),
             name: known.name.clone(),
-            key: hash,
+            key: hash.id(),
             scopes: vec![Scope::Copy],
-            rate_per_minute: None,
+            limits: KeyLimits::default(),
         });
     }
     let stored = store.get(&KeyRecord::name(&hash)).await.map_err(Denied::Store)?.ok_or(Denied::Unknown)?;
@@ -115,9 +126,9 @@ pub async fn authenticate(
     if record.expires.is_some_and(|expires_s| expires_s <= now_s) {
         return Err(Denied::Expired);
     }
-    let KeyRecord { tenant, scopes, rate_per_minute, .. } = record;
+    let KeyRecord { tenant, scopes, limits, .. } = record;
     let name = hash.to_hex()[..KEY_HANDLE_CHARS].to_owned();
-    Ok(Caller { tenant, name, key: hash, scopes, rate_per_minute })
+    Ok(Caller { tenant, name, key: hash.id(), scopes, limits })
 }
 
 /// The bearer token of the one `Authorization` header.

@@ -1,6 +1,6 @@
 //! Who is shut out for a while, and for how long.
 
-use adlib_shared::api_key::KeyHash;
+use adlib_shared::key::KeyId;
 use serde::{Deserialize, Serialize};
 
 use crate::client_address::ClientAddress;
@@ -18,16 +18,16 @@ pub const LEVEL_MAX: u32 = 11;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
     /// A key.
-    Key(KeyHash),
+    Key(KeyId),
     /// An address, or a network of them.
     Address(ClientAddress),
 }
 
 impl Subject {
-    /// The subject's name: `key/<hash>` or `address/<address>`.
+    /// The subject's name: `key/<id>` or `address/<address>`.
     pub fn name(&self) -> String {
         match self {
-            Self::Key(hash) => format!("key/{}", hash.to_hex()),
+            Self::Key(id) => format!("key/{id}"),
             Self::Address(address) => format!("address/{address}"),
         }
     }
@@ -35,7 +35,7 @@ impl Subject {
     /// Reads a name.
     pub fn parse(name: &str) -> Option<Self> {
         match name.split_once('/')? {
-            ("key", hash) => KeyHash::from_hex(hash).map(Self::Key),
+            ("key", id) => KeyId::parse(id).map(Self::Key),
             ("address", address) => ClientAddress::parse(address).map(Self::Address),
             _ => None,
         }
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        let key = format!("key/{}", "0f".repeat(32));
+        let key = format!("key/{}", "0f".repeat(8));
         for name in [key.as_str(), "address/192.0.2.1", "address/2001:db8:1:2::"] {
             assert_eq!(Subject::parse(name).map(|subject| subject.name()).as_deref(), Some(name));
         }

@@ -139,7 +139,9 @@ impl Harness {
         path: &str,
         body: &Value,
     ) -> Answered {
-        let key = ApiKey::generate(Kind::Test, [tenant.len() as u8; 16]);
+        let mut entropy = [0; 16];
+        entropy[..tenant.len()].copy_from_slice(tenant.as_bytes());
+        let key = ApiKey::generate(Kind::Test, entropy);
         let record = json!({ "tenant": tenant, "scopes": [scope], "created": 0 }).to_string();
         let name = KeyRecord::name(&key.hash(SECRET.as_bytes()));
         block_on(self.edge.store.set(&name, record.as_bytes(), None)).expect("a store that works");

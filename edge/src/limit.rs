@@ -2,7 +2,7 @@
 
 mod headers;
 
-use adlib_shared::api_key::KeyHash;
+use adlib_shared::key::KeyId;
 use adlib_shared::rate::Gcra;
 
 pub use self::headers::mark;
@@ -16,7 +16,7 @@ pub const PERIOD_MS: u64 = 60_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Meter {
     /// The requests of a key.
-    Key(KeyHash),
+    Key(KeyId),
     /// The requests of a tenant, with all of its keys.
     Tenant(String),
     /// The requests from an address, with any key.
@@ -55,7 +55,7 @@ pub struct Limit {
 impl std::fmt::Display for Meter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Key(hash) => write!(f, "rate/key/{}", hash.to_hex()),
+            Self::Key(id) => write!(f, "rate/key/{id}"),
             Self::Tenant(tenant) => write!(f, "rate/tenant/{tenant}"),
             Self::Address(address) => write!(f, "rate/address/{address}"),
             Self::Failures(address) => write!(f, "failures/address/{address}"),

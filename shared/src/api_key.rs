@@ -4,6 +4,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::key::KeyId;
 use crate::keyed_hash::KeyedHash;
 use crate::limits::{API_KEY_BODY_CHARS_MAX, API_KEY_BODY_CHARS_MIN};
 use crate::named::named_enum;
@@ -124,9 +125,10 @@ impl KeyHash {
         HEXLOWER_PERMISSIVE.encode(&self.0)
     }
 
-    /// The first 12 characters of the hex form: enough to tell keys apart in a log, too few to store as a hash.
-    pub fn id(&self) -> String {
-        HEXLOWER_PERMISSIVE.encode(&self.0[..6])
+    /// The id of a key that has no other one: the first 16 characters of the hex form.
+    pub fn id(&self) -> KeyId {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        KeyId([a, b, c, d, e, f, g, h])
     }
 }
 

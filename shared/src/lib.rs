@@ -19,6 +19,7 @@ pub mod count;
 pub mod deadline;
 pub mod event;
 pub mod json;
+pub mod key;
 pub mod keyed_hash;
 pub mod limits;
 pub mod problem;

@@ -1,32 +1,15 @@
 //! A key in the key-value store: `key/<hash>` holds JSON.
 //!
 //! ```json
-//! {"tenant": "acme", "scopes": ["copy"], "created": 1700000000, "expires": 1800000000, "rate_per_minute": 600}
+//! {"tenant": "acme", "scopes": ["copy"], "created": 1700000000, "expires": 1800000000,
+//!  "limits": {"rate_per_minute": 600}}
 //! ```
 
 use adlib_shared::api_key::KeyHash;
+use adlib_shared::key::{KeyLimits, Scope};
 use serde::Deserialize;
 
 use crate::keyring::is_name;
-
-/// What a key may be used for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// To have copy written and checked.
-    Copy,
-    /// To manage keys and cache.
-    Admin,
-}
-
-impl std::fmt::Display for Scope {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Copy => "copy",
-            Self::Admin => "admin",
-        })
-    }
-}
 
 /// What the store holds about a key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -41,9 +24,9 @@ pub struct KeyRecord {
     /// From when on it is not taken any more, in seconds since 1970.
     #[serde(default)]
     pub expires: Option<u64>,
-    /// Requests a minute, where it is not the variable's; 0 for no limit.
+    /// How much it may be used.
     #[serde(default)]
-    pub rate_per_minute: Option<u32>,
+    pub limits: KeyLimits,
 }
 
 /// Why a record is not taken.

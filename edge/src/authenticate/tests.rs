@@ -49,16 +49,17 @@ fn bearer_of(entropy: u8) -> String {
 #[test]
 fn a_key_of_the_variable_is_known_without_the_store() {
     let caller = asked(&Rc::new(Memory::failing()), &bearer_of(1)).expect("a known key");
-    assert_eq!((caller.tenant.as_str(), caller.rate_per_minute), ("acme", None));
+    assert_eq!((caller.tenant.as_str(), caller.limits.rate_per_minute), ("acme", None));
     assert!(caller.require(Scope::Copy).is_ok() && caller.require(Scope::Admin).is_err());
     assert!(asked(&Rc::new(Memory::failing()), &bearer_of(1).replace("Bearer", "bEARER")).is_ok());
 }
 
 #[test]
 fn a_key_of_the_store_is_known_with_its_rate_and_scopes() {
-    let world = with_record(r#"{"tenant":"beta","scopes":["admin"],"created":1,"rate_per_minute":7}"#);
+    let world =
+        with_record(r#"{"tenant":"beta","scopes":["admin"],"created":1,"limits":{"rate_per_minute":7}}"#);
     let caller = asked(&world, &bearer_of(2)).expect("a known key");
-    assert_eq!((caller.tenant.as_str(), caller.rate_per_minute), ("beta", Some(7)));
+    assert_eq!((caller.tenant.as_str(), caller.limits.rate_per_minute), ("beta", Some(7)));
     let refused = caller.require(Scope::Copy).expect_err("no such scope");
     assert_eq!(refused.problem.code, Code::Forbidden);
 }

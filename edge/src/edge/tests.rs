@@ -215,6 +215,19 @@ fn a_text_is_checked_without_the_origin() {
 }
 
 #[test]
+fn a_key_does_what_its_scopes_name_and_reads_the_catalog_with_any() {
+    let harness = Harness::new();
+    let text = json!({ "channel": "x", "fields": { "post": "Green tea." } });
+    for (scope, checks) in [("copy", 200), ("check", 200), ("jobs", 403), ("admin", 403)] {
+        let ask = |method, path, body| harness.ask_as(scope, scope, method, path, body).status.as_u16();
+        assert_eq!(ask(Method::POST, "/v1/check", &text), checks, "{scope}");
+        assert_eq!(ask(Method::GET, "/v1/channels", &Value::Null), 200, "{scope}");
+        let of_copies = if scope == "copy" { 404 } else { 403 };
+        assert_eq!(ask(Method::GET, "/v1/copies/copy_1", &Value::Null), of_copies, "{scope}");
+    }
+}
+
+#[test]
 fn readiness_is_the_origins_and_names_its_reasons() {
     let harness = Harness::new();
     let ready = || {

@@ -67,7 +67,7 @@ where
     let wanted: Wanted = serde_json::from_slice(&bytes)
         .map_err(|error| Problem::new(Code::MalformedJson, error.to_string()))?;
     let subject = Subject::parse(&wanted.subject).ok_or_else(|| {
-        Problem::new(Code::InvalidField, "subject is neither key/<hash> nor address/<address>")
+        Problem::new(Code::InvalidField, "subject is neither key/<id> nor address/<address>")
     })?;
     if !(1..=SECONDS_MAX).contains(&wanted.seconds) {
         let detail = format!("seconds is not a whole number from 1 to {SECONDS_MAX}");

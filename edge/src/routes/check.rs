@@ -29,7 +29,7 @@ pub async fn check<B>(call: &Call, caller: &Caller, body: B) -> Result<Reply, Fa
 where
     B: http_body::Body<Data = Bytes>,
 {
-    caller.require(Scope::Copy)?;
+    caller.require_one_of(&[Scope::Check, Scope::Copy])?;
     let bytes = body::json(call.headers(), body, CHECK_BODY_BYTES_MAX).await?;
     let request = Request::parse(&bytes)?;
     let checks = request.check();

@@ -12,6 +12,7 @@ mod check_request;
 mod count;
 mod deadline;
 mod event;
+mod key;
 mod keyed_hash;
 mod pairs;
 mod problem;

@@ -1,6 +1,6 @@
 //! The store over a real Redis server.
 
-use adlib_shared::api_key::KeyHash;
+use adlib_shared::key::KeyId;
 use futures::executor::block_on;
 use proptest::prelude::*;
 
@@ -47,7 +47,7 @@ fn visited(
 }
 
 fn meter(digit: usize) -> Meter {
-    Meter::Key(KeyHash::from_hex(&digit.to_string().repeat(64)).expect("64 digits"))
+    Meter::Key(KeyId::parse(&digit.to_string().repeat(16)).expect("16 digits"))
 }
 
 fn address(text: &str) -> Subject {

@@ -3,7 +3,7 @@
 use futures::executor::block_on;
 use futures::future::join_all;
 
-use adlib_shared::api_key::KeyHash;
+use adlib_shared::key::KeyId;
 use adlib_shared::rate::Gcra;
 
 use super::*;
@@ -13,7 +13,7 @@ use crate::world::memory::Memory;
 const NOW_MS: u64 = 1_700_000_000_000;
 
 fn meter(digit: char) -> Meter {
-    Meter::Key(KeyHash::from_hex(&digit.to_string().repeat(64)).expect("64 digits"))
+    Meter::Key(KeyId::parse(&digit.to_string().repeat(16)).expect("16 digits"))
 }
 
 fn limit(gcra: Gcra) -> Limit {
