@@ -1,18 +1,29 @@
-//! Who asks: a bearer key (RFC 6750), looked up by its keyed hash.
+//! Who asks: a bearer key (RFC 6750), looked up by its keyed hash, or a bearer token of an issuer that is trusted.
 
+pub mod issuer_keys;
+pub mod key_set;
+pub mod public_key;
 mod record;
+pub mod token;
+
+use std::rc::Rc;
 
 use adlib_shared::api_key::{ApiKey, ApiKeyError};
 pub use adlib_shared::key::{KeyId, KeyLimits, Scope};
-use adlib_shared::problem::Code;
+use adlib_shared::problem::{Code, Problem};
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 
+pub use self::issuer_keys::IssuerKeys;
 pub use self::record::{KeyRecord, RecordError};
-use crate::failure::Failure;
+use self::token::{Claims, Token, TokenError};
+use crate::call::Call;
+use crate::edge::Edge;
+use crate::failure::{Failure, RETRY_AFTER_S};
 use crate::keyring::Keyring;
+use crate::settings::{Issuer, Settings};
 use crate::store::Store;
-use crate::world::StoreError;
+use crate::world::{StoreError, World};
 
 /// Characters of a hash that stand for a key without a name. They tell nothing about the key.
 const KEY_HANDLE_CHARS: usize = 8;
@@ -73,6 +84,12 @@ pub enum Denied {
     /// The key was valid once.
     #[error("the key has expired")]
     Expired,
+    /// What was sent is a token, which is not valid.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The keys of the issuer of tokens are not known, so it cannot be said.
+    #[error("the keys of the tokens' issuer are not known")]
+    NoKeys,
     /// The store failed, so it cannot be said.
     #[error(transparent)]
     Store(StoreError),
@@ -89,8 +106,12 @@ impl From<Denied> for Failure {
         match &denied {
             // RFC 6750, section 3.1: no error code for a request that did not try.
             Denied::Absent => unauthorized(r#"Bearer realm="adlib""#),
-            Denied::Scheme | Denied::Malformed(_) | Denied::Unknown | Denied::Expired => {
+            Denied::Scheme | Denied::Malformed(_) | Denied::Unknown | Denied::Expired | Denied::Token(_) => {
                 unauthorized(r#"Bearer realm="adlib", error="invalid_token""#)
+            }
+            Denied::NoKeys => {
+                let problem = Problem::new(Code::Overloaded, "tokens cannot be verified at the moment");
+                problem.with_retry_after_s(RETRY_AFTER_S).into()
             }
             Denied::Store(error) => error.clone().into(),
             Denied::Record(error) => {
@@ -100,17 +121,41 @@ impl From<Denied> for Failure {
     }
 }
 
-/// Finds out who asks. Only a key whose checksum holds and that the variable does not know is looked up in the store.
+/// Finds out who asks. What cannot be a key or a token is told from them without input or output.
 ///
 /// # Errors
 /// Why nobody is known to ask.
-pub async fn authenticate(
-    headers: &HeaderMap,
-    keyring: &Keyring,
-    store: &dyn Store,
-    now_s: u64,
+pub async fn identify<W: World>(
+    edge: &Rc<Edge<W>>,
+    call: &Call,
+    settings: &Settings,
 ) -> Result<Caller, Denied> {
-    let key = ApiKey::parse(bearer(headers)?).map_err(Denied::Malformed)?;
+    let text = bearer(call.headers())?;
+    match settings.issuer.as_ref().filter(|_| Token::is_like(text)) {
+        // Apart, so that requests with a key are no larger for it.
+        Some(issuer) => Box::pin(by_token(edge, call, &settings.keyring, issuer, text)).await,
+        None => by_key(text, &settings.keyring, &*edge.store, call.now_s()).await,
+    }
+}
+
+/// The bearer of a token. Only one that can be valid lets the issuer's keys be fetched.
+async fn by_token<W: World>(
+    edge: &Rc<Edge<W>>,
+    call: &Call,
+    keyring: &Keyring,
+    issuer: &Issuer,
+    text: &str,
+) -> Result<Caller, Denied> {
+    let token = Token::parse(text, issuer, call.now_s())?;
+    let key = edge.issuer_keys.find(edge, call, &token.key_id).await?;
+    let Claims { subject, tenant, scopes } = token.verify(&key)?;
+    let key = keyring.id_of_bearer(&issuer.name, &tenant, &subject);
+    Ok(Caller { tenant, name: subject, key, scopes, limits: KeyLimits::default() })
+}
+
+/// The holder of a key. Only one whose checksum holds and that the variable does not know is looked up in the store.
+async fn by_key(text: &str, keyring: &Keyring, store: &dyn Store, now_s: u64) -> Result<Caller, Denied> {
+    let key = ApiKey::parse(text).map_err(Denied::Malformed)?;
     let hash = keyring.hash(&key);
     if let Some(known) = keyring.find(&hash) {
         return Ok(Caller {

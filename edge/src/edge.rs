@@ -9,7 +9,7 @@ use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use http::{Method, Request, Response};
 
 use crate::admit::{Look, admit, admit_stranger, strike};
-use crate::authenticate::{Caller, Denied, authenticate};
+use crate::authenticate::{Caller, Denied, IssuerKeys, identify};
 use crate::block::Subject;
 use crate::call::Call;
 use crate::ending::Ending;
@@ -37,6 +37,8 @@ pub struct Edge<W> {
     pub stats: Rc<Stats>,
     /// The ways to the origins.
     pub origins: Origins,
+    /// The keys that tokens are verified with.
+    pub issuer_keys: IssuerKeys,
     /// Which model the origin runs.
     pub models: Models,
     /// The ways to the origin that have begun.
@@ -62,6 +64,7 @@ impl<W: World> Edge<W> {
             store,
             stats: Rc::default(),
             origins,
+            issuer_keys: IssuerKeys::default(),
             models: Models::default(),
             flights: Flights::default(),
             instance,
@@ -150,10 +153,9 @@ impl<W: World> Edge<W> {
 
     /// Who asks. A request of nobody who is known is counted here.
     async fn caller(self: &Rc<Self>, call: &mut Call) -> Result<Caller, Failure> {
-        let keyring = &self.settings()?.keyring;
-        match authenticate(call.headers(), keyring, &*self.store, call.now_s()).await {
+        match identify(self, call, self.settings()?).await {
             Ok(caller) => Ok(caller),
-            Err(denied @ (Denied::Store(_) | Denied::Record(_))) => Err(denied.into()),
+            Err(denied @ (Denied::Store(_) | Denied::Record(_) | Denied::NoKeys)) => Err(denied.into()),
             Err(denied) => {
                 let failure = admit_stranger(self, call).await.err().unwrap_or_else(|| denied.into());
                 strike(self, call, Subject::Address(call.address), &failure);

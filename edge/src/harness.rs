@@ -7,6 +7,7 @@ use adlib_shared::catalog::{List, ModelInfo};
 use adlib_shared::copy::Copy;
 use bytes::Bytes;
 use futures::executor::block_on;
+use futures::future::join;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
@@ -103,6 +104,14 @@ impl Harness {
             self.edge.world.catch_up().await;
             answered
         })
+    }
+
+    /// Sends a request that waits for what is left to do after replies.
+    pub(crate) fn send_alongside(&self, request: Request<Bytes>) -> Answered {
+        let world = &self.edge.world;
+        let (answered, ()) = block_on(async { join(self.answered(request), world.catch_up()).await });
+        block_on(world.catch_up());
+        answered
     }
 
     /// Sends a request and reads its reply.

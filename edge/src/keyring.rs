@@ -6,6 +6,7 @@
 //! letter or digit. The keys themselves are nowhere.
 
 use adlib_shared::api_key::{ApiKey, KeyHash};
+use adlib_shared::key::KeyId;
 use adlib_shared::keyed_hash::KeyedHash;
 
 /// Most keys in the variable; more of them belong into the store.
@@ -70,6 +71,14 @@ impl Keyring {
         key.hash_under(&self.pepper)
     }
 
+    /// By which id the bearer of an issuer's tokens is counted and blocked, with whichever token. It is none of a key, whose
+    /// hash is one of another text.
+    pub fn id_of_bearer(&self, issuer: &str, tenant: &str, subject: &str) -> KeyId {
+        let parts = [issuer, tenant, subject].map(|part| format!(" {}:{part}", part.len()));
+        let [a, b, c, d, e, f, g, h, ..] = self.derive(&format!("adlib token{}", parts.concat()));
+        KeyId([a, b, c, d, e, f, g, h])
+    }
+
     /// The key with this hash. All keys are compared, each in constant time.
     pub fn find(&self, hash: &KeyHash) -> Option<&KnownKey> {
         self.keys.iter().fold(None, |found, known| if known.hash == *hash { Some(known) } else { found })
@@ -129,6 +138,28 @@ mod tests {
         assert!(keyring.find(&keyring.hash(&key(9))).is_none());
         let other = Keyring::parse(b"another pepper, also long", &list).expect("a list");
         assert!(other.find(&other.hash(&key(2))).is_none());
+    }
+
+    #[test]
+    fn the_bearers_of_tokens_are_told_apart_by_issuer_tenant_and_subject() {
+        let keyring = Keyring::parse(PEPPER, "").expect("no keys");
+        let bearers = [
+            ("i", "t", "s"),
+            ("i", "t", "s2"),
+            ("i", "t2", "s"),
+            ("i2", "t", "s"),
+            ("i", "t 1:s", "s"),
+            ("i 1:t", "t", "s"),
+            ("i", "ts", ""),
+        ];
+        for (at, (issuer, tenant, subject)) in bearers.into_iter().enumerate() {
+            let id = keyring.id_of_bearer(issuer, tenant, subject);
+            let same =
+                bearers.map(|(issuer, tenant, subject)| id == keyring.id_of_bearer(issuer, tenant, subject));
+            assert!(same.into_iter().enumerate().all(|(other, is_same)| is_same == (other == at)), "{at}");
+        }
+        let other = Keyring::parse(b"another pepper, also long", "").expect("no keys");
+        assert_ne!(keyring.id_of_bearer("i", "t", "s"), other.id_of_bearer("i", "t", "s"));
     }
 
     #[test]

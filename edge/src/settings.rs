@@ -11,6 +11,11 @@
 //! | `api_keys` (secret) | entries `hash:tenant:name`, see [`keyring`](crate::keyring) | none |
 //! | `key_pepper` (secret) | at least 16 bytes; the HMAC key of every stored key hash | required |
 //! | `hop_secret` (secret) | at least 16 bytes; signs the hop to the origin | required |
+//! | `jwks_url` | `https://host:port` of the issuer of tokens, no path | `http://none.invalid`, which means none |
+//! | `jwks_path` | the path of its keys (a JSON Web Key Set) | `/.well-known/jwks.json` |
+//! | `jwt_issuer` | its name, as its tokens repeat it | none |
+//! | `jwt_audience` | our name, as its tokens say it | none |
+//! | `jwt_tenant_claim` | the claim that names the tenant | `tenant` |
 //! | `languages` | BCP-47 tags, separated by commas, that the model is declared for; `*` for every language | `en` |
 //! | `cors_origins` | origins such as `https://app.example`, separated by commas, or none | none |
 //! | `cache_ttl_s` | seconds that a cached copy is fresh, less up to a tenth by its key; 0 switches the cache off | 7200 |
@@ -31,6 +36,7 @@
 //! | `stats` | `off` keeps what is counted from the store, where writes are dear | `on` |
 //! | `hedge` | `on` asks a second origin where the first takes longer than 95 of 100 answers | `off` |
 
+mod issuer;
 mod limits;
 mod number;
 mod origin_url;
@@ -42,6 +48,7 @@ use std::time::Duration;
 use adlib_shared::brief::Language;
 use adlib_shared::signature::Secret;
 
+pub use self::issuer::Issuer;
 pub use self::limits::{Limits, NETWORKS_MAX, Networks};
 use self::number::number;
 pub use self::origin_url::OriginUrl;
@@ -77,7 +84,7 @@ pub struct Variable {
 }
 
 /// Every variable that the component reads.
-pub const VARIABLES: [Variable; 26] = [
+pub const VARIABLES: [Variable; 31] = [
     open("origin_url", "http://127.0.0.1:8080"),
     open("origin_url_2", NO_ORIGIN),
     open("origin_url_3", NO_ORIGIN),
@@ -85,6 +92,11 @@ pub const VARIABLES: [Variable; 26] = [
     Variable { name: "api_keys", default: Some(""), secret: true },
     Variable { name: "key_pepper", default: None, secret: true },
     Variable { name: "hop_secret", default: None, secret: true },
+    open("jwks_url", NO_ORIGIN),
+    open("jwks_path", "/.well-known/jwks.json"),
+    open("jwt_issuer", ""),
+    open("jwt_audience", ""),
+    open("jwt_tenant_claim", "tenant"),
     open("languages", "en"),
     open("cors_origins", ""),
     open("cache_ttl_s", "7200"),
@@ -119,6 +131,14 @@ pub enum SettingsError {
         /// The variable.
         name: &'static str,
     },
+    /// Some variables of several that belong together are set, but not all.
+    #[error("the variable {name} is not set, but {other} is; they belong together")]
+    Incomplete {
+        /// The variable that is not set.
+        name: &'static str,
+        /// One that is.
+        other: &'static str,
+    },
     /// The runtime could not give a variable.
     #[error("the variable {name} cannot be read: {cause}")]
     Unreadable {
@@ -148,6 +168,8 @@ pub struct Settings {
     pub keyring: Keyring,
     /// The secret that signs the hop. The origin takes the one before it as well, so that it can be rotated.
     pub hop_secret: Secret,
+    /// Whose tokens are taken; `None` for nobody's.
+    pub issuer: Option<Issuer>,
     /// The languages that the model is declared for.
     pub languages: Vec<String>,
     /// The web origins that may call from a browser.
@@ -221,6 +243,7 @@ impl Settings {
             keyring: Keyring::parse(&secret("key_pepper")?, &text("api_keys")?)
                 .map_err(|error| hidden("api_keys", error.to_string()))?,
             hop_secret: Secret::new(secret("hop_secret")?),
+            issuer: Issuer::parse(text)?,
             languages: languages(&text("languages")?)?,
             cors_origins: AllowedOrigins::parse(&cors_origins)
                 .map_err(|wrong| invalid("cors_origins", &cors_origins, wrong))?,

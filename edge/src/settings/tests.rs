@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use adlib_shared::limits::{CACHE_TTL_S_DEFAULT, REQUESTS_PER_MINUTE_DEFAULT};
 
+use super::issuer::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 use super::*;
 
 const SECRET: &str = "0123456789abcdef";
@@ -59,6 +60,64 @@ fn a_secret_is_long_enough_or_refused_without_being_shown() {
     assert!(error.contains("hop_secret") && !error.contains(&SECRET[..8]), "{error}");
     let error = parsed(&[("api_keys", "secret:acme")]).expect_err("no entry").to_string();
     assert!(error.contains("api_keys") && !error.contains("acme"), "{error}");
+}
+
+const ISSUER: [(&str, &str); 3] = [
+    ("jwks_url", "https://issuer.example"),
+    ("jwt_issuer", "https://issuer.example/"),
+    ("jwt_audience", "adlib"),
+];
+
+#[test]
+fn an_issuer_of_tokens_is_told_by_three_variables_or_none() {
+    assert_eq!(parsed(&[("jwt_tenant_claim", "org")]).expect("valid").issuer, None);
+    let issuer = parsed(&ISSUER).expect("valid").issuer.expect("an issuer");
+    assert_eq!(issuer.keys_url.to_string(), "https://issuer.example/.well-known/jwks.json");
+    assert_eq!((issuer.name.as_str(), issuer.tenant_claim.as_str()), ("https://issuer.example/", "tenant"));
+    for (at, (name, _)) in ISSUER.into_iter().enumerate() {
+        let (mut without, mut alone) = (ISSUER.to_vec(), ISSUER.to_vec());
+        without.remove(at);
+        alone.retain(|(other, _)| *other == name);
+        let error = parsed(&without).expect_err(name);
+        assert!(
+            matches!(error, SettingsError::Incomplete { name: missing, .. } if missing == name),
+            "{error}"
+        );
+        assert!(matches!(parsed(&alone), Err(SettingsError::Incomplete { other, .. }) if other == name));
+    }
+}
+
+#[test]
+fn the_keys_of_an_issuer_come_over_tls_or_from_this_machine() {
+    let with = |name, value: &str| parsed(&[&ISSUER[..], &[(name, value)]].concat());
+    for url in ["https://a", "https://a:8443", "http://127.0.0.1:9", "http://[::1]:9", "http://localhost"] {
+        assert!(with("jwks_url", url).is_ok(), "{url}");
+    }
+    for url in ["http://a", "http://127.0.0.1.a", "https://a/keys", "ftp://a", "a"] {
+        let error = with("jwks_url", url).expect_err(url).to_string();
+        assert!(error.contains("jwks_url") && error.contains(url), "{error}");
+    }
+    let long = |length: usize| format!("/{}", "p".repeat(length - 1));
+    for (path, is_taken) in [
+        ("/keys?p=1", true),
+        ("keys", false),
+        ("/ a", false),
+        ("/a#b", false),
+        (&long(PATH_BYTES_MAX), true),
+        (&long(PATH_BYTES_MAX + 1), false),
+    ] {
+        assert_eq!(with("jwks_path", path).is_ok(), is_taken, "{path}");
+    }
+    for (name, most) in [
+        ("jwt_issuer", NAME_BYTES_MAX),
+        ("jwt_audience", NAME_BYTES_MAX),
+        ("jwt_tenant_claim", PATH_BYTES_MAX),
+    ] {
+        assert!(
+            with(name, &"n".repeat(most)).is_ok() && with(name, &"n".repeat(most + 1)).is_err(),
+            "{name}"
+        );
+    }
 }
 
 #[test]
