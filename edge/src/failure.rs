@@ -18,6 +18,8 @@ pub struct Failure {
     pub header: Option<(HeaderName, HeaderValue)>,
     /// What only the log says.
     pub cause: Option<String>,
+    /// Whether the runtime withheld what the request sent, as it does where its client has left.
+    pub is_withheld: bool,
 }
 
 impl Failure {
@@ -43,6 +45,11 @@ impl Failure {
         matches!(self.problem.status(), 500 | 502..=504)
     }
 
+    /// Whether it tells others who ask for the same anything: they may have more time, and their clients are there.
+    pub fn is_shared(&self) -> bool {
+        self.problem.code != Code::DeadlineExceeded && !self.is_withheld
+    }
+
     /// Adds a header.
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: &'static str) -> Self {
@@ -59,7 +66,7 @@ impl Failure {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self { problem: Box::new(problem), header: None, cause: None }
+        Self { problem: Box::new(problem), header: None, cause: None, is_withheld: false }
     }
 }
 
@@ -80,6 +87,6 @@ impl From<SendError> for Failure {
             SendError::TimedOut(_) => Self::new(Code::DeadlineExceeded, "the origin took too long to answer"),
             SendError::Broken(_) => Self::new(Code::OriginFailed, "the origin's answer broke off"),
         };
-        failure.because(error)
+        Self { is_withheld: matches!(error, SendError::Denied(_)), ..failure.because(error) }
     }
 }

@@ -128,6 +128,11 @@ impl Lead {
     /// Ends the flight with an outcome.
     pub async fn land<W: World>(self, edge: &Edge<W>, id: &RequestId, outcome: Outcome) {
         self.flight.outcome.replace(Some(outcome));
+        self.give_up(edge, id).await;
+    }
+
+    /// Ends the flight as it is, and gives the lease back.
+    pub async fn give_up<W: World>(self, edge: &Edge<W>, id: &RequestId) {
         if let Some(lease) = &self.lease
             && let Err(error) = edge.store.release(lease).await
         {

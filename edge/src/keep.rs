@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use adlib_shared::copy::Copy;
-use adlib_shared::problem::Code;
 use bytes::Bytes;
 
 use crate::cache::{Entry, Kind, Lifetime, Stamp};
@@ -69,8 +68,7 @@ impl Keep {
     }
 
     /// Keeps a refusal for a little while, so that a brief which cannot be met does not reach the origin again and
-    /// again. Whatever else failed is told to those who wait, and forgotten; but that the time was over says nothing to
-    /// those who have more of it.
+    /// again. Whatever else failed is told to those who wait, and forgotten; unless it was this request's alone.
     pub async fn failure<W: World>(self, edge: &Rc<Edge<W>>, id: &RequestId, failure: &Failure) {
         let Self { stamp, fingerprint: _, lifetime, lead } = self;
         if failure.is_refusal() {
@@ -81,8 +79,10 @@ impl Keep {
                 store(edge, id, &entry, &sealed, ttl_s, lead.as_ref()).await;
             }
         }
-        if let Some(lead) = lead.filter(|_| failure.problem.code != Code::DeadlineExceeded) {
-            lead.land(edge, id, Outcome::Failure(failure.clone())).await;
+        match lead {
+            Some(lead) if failure.is_shared() => lead.land(edge, id, Outcome::Failure(failure.clone())).await,
+            Some(lead) => lead.give_up(edge, id).await,
+            None => {}
         }
     }
 }

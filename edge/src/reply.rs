@@ -76,7 +76,7 @@ impl Reply {
 
     /// A problem document with the headers that belong to it.
     pub fn problem(failure: Failure) -> Self {
-        let Failure { problem, header, cause: _ } = failure;
+        let Failure { problem, header, .. } = failure;
         let status = StatusCode::from_u16(problem.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut reply = Self::new(status, problem::CONTENT_TYPE, problem.to_json());
         if let Some(seconds) = problem.retry_after_s {

@@ -32,7 +32,7 @@
 //! | `origin_connect_ms` | longest wait for a connection | 2000 |
 //! | `origin_first_byte_ms` | longest wait for the origin's first byte | 120000 |
 //! | `origin_between_bytes_ms` | longest silence inside an answer | 45000 |
-//! | `deadline_ms` | longest time that a brief may take, of which the origin is told what is left | 120000 |
+//! | `deadline_ms` | longest time that a brief may take; the origin is told what is left, and gives up then | 120000 |
 //! | `stats` | `off` keeps what is counted from the store, where writes are dear | `on` |
 //! | `hedge` | `on` asks a second origin where the first takes longer than 95 of 100 answers | `off` |
 

@@ -9,6 +9,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::config::GuestOutput;
+use crate::departure::Departures;
 use crate::key_value::Storage;
 use crate::limits::Limits;
 use crate::manifest::Manifest;
@@ -56,6 +57,7 @@ pub(crate) struct Guest {
     pub(crate) memory: MemoryLimiter,
     pub(crate) open_stores: usize,
     pub(crate) redis_connections: usize,
+    pub(crate) departures: Departures,
     wasi: WasiCtx,
     http: WasiHttpCtx,
     hooks: Hooks,
@@ -86,6 +88,7 @@ impl Guest {
             memory: MemoryLimiter::new(shared.limits.instance_memory_bytes_max),
             open_stores: 0,
             redis_connections: 0,
+            departures: Departures::default(),
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             hooks: Hooks::new(Arc::clone(&shared.outbound)),

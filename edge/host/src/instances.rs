@@ -89,6 +89,15 @@ impl HandlerState for Instances {
     }
 }
 
+/// What comes with a request.
+pub(crate) struct Asked {
+    /// The request's share of `Limits::requests_max`. The guest holds it until it has responded, since it may work on when
+    /// the client has left.
+    pub(crate) permit: Arc<OwnedSemaphorePermit>,
+    /// Whether the client has left before there was a response.
+    pub(crate) left: CancellationToken,
+}
+
 /// What one instance is asked about itself.
 pub(crate) struct Worker {
     limits: Limits,
@@ -96,9 +105,7 @@ pub(crate) struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = Guest;
-    /// The request's share of `Limits::requests_max`. The guest holds it until it has responded, since it works on when
-    /// the client has left.
-    type RequestData = Arc<OwnedSemaphorePermit>;
+    type RequestData = Asked;
 
     fn should_accept_request(&self, running: usize, accepted: usize) -> ShouldAccept {
         if accepted >= self.limits.instance_requests_max {
@@ -112,10 +119,11 @@ impl WorkerState for Worker {
 
     fn on_request_start(
         &self,
-        _: StoreContextMut<'_, Guest>,
-        permit: Self::RequestData,
-        _: GuestTaskId,
+        mut store: StoreContextMut<'_, Guest>,
+        Asked { permit, left }: Self::RequestData,
+        task: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + Sync>> {
+        store.data_mut().departures.watch(task, left);
         let time = self.limits.request_time_max;
         Box::pin(async move {
             let _permit = permit;

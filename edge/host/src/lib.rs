@@ -20,6 +20,7 @@
 mod allowed_hosts;
 mod bindings;
 mod config;
+mod departure;
 mod guest;
 mod host;
 mod instances;

@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout};
 use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::{ExpirationError, InstantiationError, ProxyHandler};
 
-use crate::instances::{InstanceError, Instances};
+use crate::departure::Presence;
+use crate::instances::{Asked, InstanceError, Instances};
 use crate::limits::Limits;
 use crate::reply::{self, Refusal};
 use crate::request;
@@ -90,12 +91,17 @@ impl Server {
         permit: &Arc<OwnedSemaphorePermit>,
     ) -> Result<Response<WasiBody>, Refusal> {
         let give_up = Instant::now() + self.limits.instance_wait_max;
+        let (presence, left) = Presence::begin();
         loop {
-            let error = match self.handler.handle(Arc::clone(permit), request).await {
-                Ok(response) => return Ok(response),
+            let asked = Asked { permit: Arc::clone(permit), left: left.clone() };
+            let error = match self.handler.handle(asked, request).await {
+                Ok(response) => {
+                    presence.end();
+                    return Ok(response);
+                }
                 Err(error) => error,
             };
-            match error.downcast::<InstantiationError<Arc<OwnedSemaphorePermit>>>() {
+            match error.downcast::<InstantiationError<Asked>>() {
                 Ok(none) => {
                     if !matches!(none.error.downcast_ref(), Some(InstanceError::NoPlace(_))) {
                         tracing::error!(error = format!("{:#}", none.error), "the component did not start");

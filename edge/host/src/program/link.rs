@@ -5,9 +5,11 @@ use wasmtime::component::{Component, Linker};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::random::{WasiRandom, WasiRandomView as _};
 use wasmtime_wasi::{p2, p3};
-use wasmtime_wasi_http::p3::bindings::ServicePre;
+use wasmtime_wasi_http::p3::bindings::{ServicePre, http};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpView as _};
 
 use crate::bindings;
+use crate::departure::WhileClientStays;
 use crate::guest::{Guest, Spin};
 
 /// Links the component and checks that it answers HTTP.
@@ -17,7 +19,8 @@ pub(super) fn link(engine: &Engine, component: &Component) -> wasmtime::Result<S
     p3::cli::add_to_linker(&mut linker)?;
     p3::clocks::add_to_linker(&mut linker)?;
     p3::random::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    http::types::add_to_linker::<_, WasiHttp>(&mut linker, Guest::http)?;
+    http::client::add_to_linker::<_, WhileClientStays>(&mut linker, Guest::http)?;
     bindings::Spin::add_to_linker::<_, Spin>(&mut linker, |guest| guest)?;
     ServicePre::new(linker.instantiate_pre(component)?)
 }

@@ -22,7 +22,9 @@ struct Origin {
     address: SocketAddr,
     /// Connections it has accepted.
     connections: Arc<AtomicUsize>,
-    /// Signalled when a response's body is dropped before its end.
+    /// Signalled when `/never` has been asked.
+    asked: Arc<Notify>,
+    /// Signalled when a response is dropped before its end.
     left: Arc<Notify>,
 }
 
@@ -38,20 +40,20 @@ impl Origin {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("its address");
-        let (connections, left) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
-        let (counter, notify) = (Arc::clone(&connections), Arc::clone(&left));
+        let (connections, asked, left) = (Arc::new(AtomicUsize::new(0)), Arc::default(), Arc::default());
+        let (counter, signals) = (Arc::clone(&connections), (Arc::clone(&asked), Arc::clone(&left)));
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.expect("a connection");
                 counter.fetch_add(1, Ordering::Relaxed);
-                let notify = Arc::clone(&notify);
-                let service = service_fn(move |request| answer(request, Arc::clone(&notify)));
+                let signals = signals.clone();
+                let service = service_fn(move |request| answer(request, signals.clone()));
                 let serve = hyper::server::conn::http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), service);
                 tokio::spawn(serve);
             }
         });
-        Self { address, connections, left }
+        Self { address, connections, asked, left }
     }
 
     fn url(&self, path: &str) -> String {
@@ -61,11 +63,11 @@ impl Origin {
 
 type Body = http_body_util::combinators::BoxBody<Bytes, std::convert::Infallible>;
 
-/// `/late` answers after a second; `/slow` sends a piece at once and the next after a second; `/endless` sends pieces
-/// until the reader leaves.
+/// `/late` answers after a second and `/never` never; `/slow` sends a piece at once and the next after a second; `/endless`
+/// sends pieces until the reader leaves.
 async fn answer(
     request: Request<Incoming>,
-    left: Arc<Notify>,
+    (asked, left): (Arc<Notify>, Arc<Notify>),
 ) -> Result<Response<Body>, std::convert::Infallible> {
     const SECOND: Duration = Duration::from_secs(1);
     let piece = |text: &'static str| Ok(Frame::data(Bytes::from_static(text.as_bytes())));
@@ -73,6 +75,11 @@ async fn answer(
         "/late" => {
             tokio::time::sleep(SECOND).await;
             Full::new(Bytes::from("late")).boxed()
+        }
+        "/never" => {
+            let _signal = SignalLeft(left);
+            asked.notify_one();
+            std::future::pending().await
         }
         "/slow" => BodyExt::boxed(StreamBody::new(futures::stream::unfold(0, move |n| async move {
             tokio::time::sleep(SECOND * n.min(1)).await;
@@ -194,4 +201,23 @@ async fn a_clients_departure_reaches_the_origin() {
     drop(body);
     let left = tokio::time::timeout(PATIENCE, origin.left.notified()).await;
     assert!(left.is_ok(), "the origin still sends to a client that has left");
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_before_the_response_ends_what_was_sent_for_it_and_nothing_else() {
+    let (origin, harness) = both().await;
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::get(harness.url("/fetch")).header("x-url", origin.url("/never"));
+    let waiting = tokio::spawn(client.request(request.body(Full::<Bytes>::default()).unwrap()));
+    tokio::time::timeout(PATIENCE, origin.asked.notified()).await.expect("the origin is asked");
+    // A second client of the same instance.
+    let late = origin.url("/late");
+    let (other, ()) = tokio::join!(fetch(&harness, &late, &[]), async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        waiting.abort();
+        let left = tokio::time::timeout(Duration::from_millis(800), origin.left.notified()).await;
+        assert!(left.is_ok(), "the origin still works for a client that has left");
+    });
+    assert_eq!(other.text, "late");
+    assert_eq!(harness.get("/count").await.text, "3", "the instance lives on");
 }

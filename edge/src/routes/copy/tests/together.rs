@@ -99,6 +99,16 @@ fn followers_of_a_leader_whose_client_left_go_on_without_it() {
 }
 
 #[test]
+fn a_leader_whose_request_is_withheld_fails_alone() {
+    let harness = ready();
+    harness.world().expect(Err(SendError::Denied("its client has left".to_owned())));
+    harness.expect_copy(&written(MODEL));
+    let answers = block_on(join_all((0..20).map(|_| harness.answered(asking("", &brief())))));
+    assert_eq!(asked(&harness), 2);
+    assert_eq!(answers.iter().filter(|answered| answered.status == StatusCode::OK).count(), 19);
+}
+
+#[test]
 fn an_instance_that_ends_in_the_middle_holds_the_others_up_for_its_lease_at_most() {
     let harness = ready();
     let stream = Event::Done(written(MODEL)).encode();
