@@ -6,6 +6,7 @@ pub mod body;
 pub mod catalog;
 pub mod check;
 pub mod copy;
+pub mod deadline;
 pub mod health;
 pub mod media;
 pub mod record;

@@ -1,11 +1,16 @@
 //! Limits on requests and on what they may take: rates, the queue, the deadline, what a channel allows.
 
+use std::time::Duration;
+
+use adlib_shared::deadline::DEADLINE;
 use adlib_shared::event::Event;
 use adlib_shared::problem::Code;
-use adlib_tests::{Client, Origin, OriginOptions, Stack, StackOptions};
+use adlib_tests::{Answer, Client, Origin, OriginOptions, Stack, StackOptions};
 use anyhow::ensure;
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::running;
 use crate::support::{brief, long, run, with};
 
 #[test]
@@ -35,10 +40,10 @@ fn an_address_with_many_wrong_keys_is_limited_and_a_header_does_not_change_it() 
         let variables = vec![("failures_per_minute", "3".to_owned())];
         let stack = Stack::start(StackOptions { variables, ..StackOptions::default() }).await?;
         for spoofed in 0..5 {
-            let request = stack.anonymous.request(reqwest::Method::POST, "/v1/copy");
+            let request = stack.anonymous.request(Method::POST, "/v1/copy");
             let request =
                 request.header("spin-client-addr", format!("203.0.113.{spoofed}:1")).json(&brief(1));
-            let answer = adlib_tests::Answer::of(request).await?;
+            let answer = Answer::of(request).await?;
             let expected = if spoofed < 3 { 401 } else { 429 };
             ensure!(answer.status == expected, "failure {spoofed}: {answer:?}");
         }
@@ -85,6 +90,27 @@ fn a_brief_that_takes_longer_than_the_deadline_is_given_up() -> anyhow::Result<(
         let streamed = stack.client.copy(&with(long(2), json!({"stream": true}))).await?.events()?;
         let Some(Event::Error(problem)) = streamed.last() else { anyhow::bail!("{streamed:?}") };
         ensure!(problem.code == Code::DeadlineExceeded, "{problem:?}");
+        stack.stop().await
+    })
+}
+
+#[test]
+fn a_caller_that_has_less_time_is_told_so_and_the_origin_gives_its_blocks_back() -> anyhow::Result<()> {
+    run(async {
+        let stack = Stack::start(StackOptions::default()).await?;
+        let metrics = Client::new(stack.origin.url());
+        let in_time = |path, body: Value| {
+            Answer::of(stack.client.request(Method::POST, path).header(DEADLINE, "300").json(&body))
+        };
+        let late = in_time("/v1/copy", long(1)).await?;
+        ensure!((late.status, late.code().as_str()) == (504, "deadline_exceeded"), "{late:?}");
+        let streamed = in_time("/v1/copy", with(long(2), json!({"stream": true}))).await?.events()?;
+        let Some(Event::Error(problem)) = streamed.last() else { anyhow::bail!("{streamed:?}") };
+        ensure!(problem.code == Code::DeadlineExceeded, "{problem:?}");
+        let batch = in_time("/v1/copy/batch", json!({"briefs": [long(3)]})).await?;
+        ensure!(batch.json()["problem"]["code"] == "deadline_exceeded", "{batch:?}");
+        running::until(&metrics, Duration::from_secs(1), |running| running == 0.0).await?;
+        ensure!(running::held_blocks(&metrics).await? == 0.0, "its blocks are free");
         stack.stop().await
     })
 }

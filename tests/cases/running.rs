@@ -30,6 +30,11 @@ pub(crate) async fn sampled_tokens(origin: &Client) -> anyhow::Result<f64> {
     metric(origin, "adlib_engine_sampled_tokens_total").await
 }
 
+/// The blocks of the KV cache that sequences hold.
+pub(crate) async fn held_blocks(origin: &Client) -> anyhow::Result<f64> {
+    metric(origin, r#"adlib_engine_kv_blocks{replica="0",state="held"}"#).await
+}
+
 async fn sequences(origin: &Client) -> anyhow::Result<f64> {
     metric(origin, "adlib_engine_running_sequences").await
 }

@@ -98,6 +98,24 @@ fn a_client_that_leaves_frees_the_origin_within_a_second() -> anyhow::Result<()>
 }
 
 #[test]
+fn a_client_that_leaves_before_the_whole_copy_frees_the_origin_behind_the_edge_too() -> anyhow::Result<()> {
+    run(async {
+        let stack = Stack::start(StackOptions::default()).await?;
+        let client = stack.client.clone();
+        let waiting = tokio::spawn(async move { client.copy(&long(1)).await });
+        let metrics = Client::new(stack.origin.url());
+        running::until(&metrics, Duration::from_secs(5), |running| running > 0.0).await?;
+        waiting.abort();
+        running::until(&metrics, Duration::from_secs(1), |running| running == 0.0)
+            .await
+            .context("it left")?;
+        ensure!(running::held_blocks(&metrics).await? == 0.0, "its blocks are free");
+        ensure!(stack.client.copy(&brief(1)).await?.status == 200, "the edge serves others");
+        stack.stop().await
+    })
+}
+
+#[test]
 fn a_client_of_the_origin_that_leaves_before_the_whole_copy_frees_it_too() -> anyhow::Result<()> {
     run(async {
         let origin = Origin::start(&OriginOptions::default()).await?;

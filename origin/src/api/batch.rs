@@ -17,11 +17,11 @@ use tokio::time::timeout;
 
 use super::app::App;
 use super::copy::finished;
-use super::media;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::stream::{KEEP_ALIVE_AFTER, Timed};
 use super::writer::{WriteContext, Writer};
+use super::{deadline, media};
 
 /// Briefs of one batch that are written at the same time, so that a batch does not take all of the engine's queue.
 const AT_ONCE_MAX: usize = 16;
@@ -38,7 +38,7 @@ pub async fn write<W: Writer>(
 ) -> Result<Response, Refusal> {
     media::require_json(&headers)?;
     let Batch { briefs, .. } = Batch::parse(&body, &app.writer()?.model().languages)?;
-    let deadline = record.arrived() + app.request_deadline();
+    let deadline = deadline::of(&headers, &record, app.request_deadline())?;
     let noted = record.clone();
     let lines = stream::iter(briefs.into_iter().enumerate())
         .map(move |(index, brief)| {

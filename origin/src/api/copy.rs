@@ -13,11 +13,11 @@ use axum::response::{IntoResponse, Json, Response};
 use futures::{Stream, StreamExt};
 
 use super::app::App;
-use super::media;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::stream::{self, Timed};
 use super::writer::{WriteContext, Writer};
+use super::{deadline, media};
 
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -35,7 +35,7 @@ pub async fn write<W: Writer>(
     let writer = app.writer()?;
     let brief = Brief::parse(&body, &writer.model().languages)?;
     let streams = brief.stream || media::accepts_events(&headers);
-    let deadline = record.arrived() + app.request_deadline();
+    let deadline = deadline::of(&headers, &record, app.request_deadline())?;
     let context =
         WriteContext { tenant: record.tenant(), request_id: record.request_id().to_owned(), deadline };
     let events = Timed::new(writer.write(brief, context)?, deadline);

@@ -2,6 +2,7 @@
 
 mod batches;
 mod checks;
+mod deadlines;
 mod drain;
 mod harness;
 mod logs;
