@@ -2,8 +2,10 @@
 
 pub mod issuer_keys;
 pub mod key_set;
+mod keys;
 pub mod public_key;
 mod record;
+mod secrets;
 pub mod token;
 
 use std::rc::Rc;
@@ -15,7 +17,9 @@ use http::HeaderMap;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 
 pub use self::issuer_keys::IssuerKeys;
+pub use self::keys::{KNOWN_KEYS_MAX, KNOWN_MS_MAX, Key, Keys};
 pub use self::record::{KeyRecord, RecordError};
+pub use self::secrets::{SECRETS_MAX, Secret, Secrets};
 use self::token::{Claims, Token, TokenError};
 use crate::call::Call;
 use crate::edge::Edge;
@@ -25,15 +29,12 @@ use crate::settings::{Issuer, Settings};
 use crate::store::Store;
 use crate::world::{StoreError, World};
 
-/// Characters of a hash that stand for a key without a name. They tell nothing about the key.
-const KEY_HANDLE_CHARS: usize = 8;
-
 /// Who asks, and what the key allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Whose key it is.
     pub tenant: String,
-    /// The name of the key; the beginning of its hash where it has none.
+    /// The name of the key.
     pub name: String,
     /// Which key it is: what is counted and blocked.
     pub key: KeyId,
@@ -134,7 +135,7 @@ pub async fn identify<W: World>(
     match settings.issuer.as_ref().filter(|_| Token::is_like(text)) {
         // Apart, so that requests with a key are no larger for it.
         Some(issuer) => Box::pin(by_token(edge, call, &settings.keyring, issuer, text)).await,
-        None => by_key(text, &settings.keyring, &*edge.store, call.now_s()).await,
+        None => by_key(text, &settings.keyring, &edge.keys, &*edge.store, call.now_ms).await,
     }
 }
 
@@ -153,8 +154,15 @@ async fn by_token<W: World>(
     Ok(Caller { tenant, name: subject, key, scopes, limits: KeyLimits::default() })
 }
 
-/// The holder of a key. Only one whose checksum holds and that the variable does not know is looked up in the store.
-async fn by_key(text: &str, keyring: &Keyring, store: &dyn Store, now_s: u64) -> Result<Caller, Denied> {
+/// The holder of a key. The store is asked only for one whose checksum holds, that the variable does not know, and that
+/// says which one it is.
+async fn by_key(
+    text: &str,
+    keyring: &Keyring,
+    keys: &Keys,
+    store: &dyn Store,
+    now_ms: u64,
+) -> Result<Caller, Denied> {
     let key = ApiKey::parse(text).map_err(Denied::Malformed)?;
     let hash = keyring.hash(&key);
     if let Some(known) = keyring.find(&hash) {
@@ -162,18 +170,17 @@ async fn by_key(text: &str, keyring: &Keyring, store: &dyn Store, now_s: u64) ->
             tenant: known.tenant.clone(),
             name: known.name.clone(),
             key: hash.id(),
-            scopes: vec![Scope::Copy],
+            scopes: known.scopes.clone(),
             limits: KeyLimits::default(),
         });
     }
-    let stored = store.get(&KeyRecord::name(&hash)).await.map_err(Denied::Store)?.ok_or(Denied::Unknown)?;
-    let record = KeyRecord::parse(&stored).map_err(Denied::Record)?;
-    if record.expires.is_some_and(|expires_s| expires_s <= now_s) {
+    let id = key.id().ok_or(Denied::Unknown)?;
+    let found = keys.find(store, id, &hash, now_ms).await?.ok_or(Denied::Unknown)?;
+    if found.record.has_expired(now_ms / 1000) {
         return Err(Denied::Expired);
     }
-    let KeyRecord { tenant, scopes, limits, .. } = record;
-    let name = hash.to_hex()[..KEY_HANDLE_CHARS].to_owned();
-    Ok(Caller { tenant, name, key: hash.id(), scopes, limits })
+    let KeyRecord { tenant, name, scopes, limits, .. } = found.record.clone();
+    Ok(Caller { tenant, name, key: id, scopes, limits })
 }
 
 /// The bearer token of the one `Authorization` header.

@@ -9,7 +9,7 @@ use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use http::{Method, Request, Response};
 
 use crate::admit::{Look, admit, admit_stranger, strike};
-use crate::authenticate::{Caller, Denied, IssuerKeys, identify};
+use crate::authenticate::{Caller, Denied, IssuerKeys, Keys, identify};
 use crate::block::Subject;
 use crate::call::Call;
 use crate::ending::Ending;
@@ -19,7 +19,7 @@ use crate::hop::Origins;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
 use crate::route::{Guarded, NoRoute, Route};
-use crate::routes::{blocks, catalog, check, copy, health, purge, stats, stored};
+use crate::routes::{blocks, catalog, check, copy, health, keys, purge, stats, stored};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
 use crate::shelter::Shelter;
@@ -33,6 +33,8 @@ pub struct Edge<W> {
     pub world: Rc<W>,
     /// What all instances share.
     pub store: Rc<dyn Store>,
+    /// The keys that were used a moment ago.
+    pub keys: Keys,
     /// What is counted.
     pub stats: Rc<Stats>,
     /// The ways to the origins.
@@ -62,6 +64,7 @@ impl<W: World> Edge<W> {
         Self {
             world,
             store,
+            keys: Keys::default(),
             stats: Rc::default(),
             origins,
             issuer_keys: IssuerKeys::default(),
@@ -193,6 +196,11 @@ impl<W: World> Edge<W> {
             }
             Guarded::Blocks => blocks::list(self, call, caller).await,
             Guarded::Block => blocks::end(self, call, caller).await,
+            Guarded::Keys if call.head.method == Method::POST => keys::create(self, call, caller, body).await,
+            Guarded::Keys => keys::list(self, call, caller).await,
+            Guarded::Key if call.head.method == Method::DELETE => keys::revoke(self, call, caller).await,
+            Guarded::Key => keys::show(self, call, caller).await,
+            Guarded::Rotate => keys::rotate(self, call, caller, body).await,
             Guarded::Stats => stats::stats(self, caller).await,
             Guarded::Metrics => stats::metrics(self, caller).await,
         }

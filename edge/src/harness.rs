@@ -5,17 +5,20 @@ use std::rc::Rc;
 use adlib_shared::api_key::{ApiKey, Kind};
 use adlib_shared::catalog::{List, ModelInfo};
 use adlib_shared::copy::Copy;
+use adlib_shared::key::{KeyId, KeyLimits, NewKey};
 use bytes::Bytes;
 use futures::executor::block_on;
 use futures::future::join;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
+use twox_hash::XxHash3_64;
 
-use crate::authenticate::KeyRecord;
+use crate::authenticate::{Key, KeyRecord, Secrets};
 use crate::edge::Edge;
 use crate::reply::Body;
 use crate::settings::Settings;
+use crate::store;
 use crate::world::SendError;
 use crate::world::memory::Memory;
 use crate::world::redis_server::RedisServer;
@@ -139,7 +142,7 @@ impl Harness {
         block_on(self.edge.answer(request.map(Full::new), self.now_ms))
     }
 
-    /// Sends a request with a key that the store knows, for this tenant and scope.
+    /// Sends a request with a key of the store, of this tenant and with this scope.
     pub(crate) fn ask_as(
         &self,
         tenant: &str,
@@ -148,13 +151,26 @@ impl Harness {
         path: &str,
         body: &Value,
     ) -> Answered {
-        let mut entropy = [0; 16];
-        entropy[..tenant.len()].copy_from_slice(tenant.as_bytes());
-        let key = ApiKey::generate(Kind::Test, entropy);
-        let record = json!({ "tenant": tenant, "scopes": [scope], "created": 0 }).to_string();
-        let name = KeyRecord::name(&key.hash(SECRET.as_bytes()));
-        block_on(self.edge.store.set(&name, record.as_bytes(), None)).expect("a store that works");
+        let key = self.add_key(tenant, &[scope], KeyLimits::default());
         self.send(request(&key, method, path, &[], body))
+    }
+
+    /// Puts a key into the store, the same for the same tenant and scopes.
+    pub(crate) fn add_key(&self, tenant: &str, scopes: &[&str], limits: KeyLimits) -> ApiKey {
+        let words = scopes.join("+");
+        let id = KeyId(XxHash3_64::oneshot(format!("{tenant}:{words}").as_bytes()).to_be_bytes());
+        let key = ApiKey::with_id(Kind::Test, id, [7; 16]);
+        let new =
+            json!({ "tenant": tenant, "name": words, "scopes": scopes, "kind": "test", "limits": limits });
+        let new = NewKey::parse(new.to_string().as_bytes(), self.now_ms / 1000).expect("a key");
+        let stored = Key {
+            record: KeyRecord::new(new, self.now_ms / 1000),
+            secrets: Secrets::new(key.hash(SECRET.as_bytes()), self.now_ms / 1000),
+        };
+        let stored = stored.to_stored().expect("a record");
+        let added = self.edge.store.add_key(store::NewKey { id, tenant, key: &stored });
+        assert!(block_on(added).expect("a store that works"), "there is room");
+        key
     }
 
     /// Asks for copy.

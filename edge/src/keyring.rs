@@ -1,24 +1,23 @@
 //! The keys that are known without asking the store, from the variable `api_keys`.
 //!
-//! Entries are separated by spaces, commas or line ends, and each is `hash:tenant:name`: `hash` is
-//! HMAC-SHA256(`key_pepper`, key) in hexadecimal digits, `tenant` owns the key's cache entries and usage, and `name`
-//! tells people which key it is. Tenant and name are 1 to 64 letters, digits, `_`, `.` and `-`, and begin with a
-//! letter or digit. The keys themselves are nowhere.
+//! Entries are separated by spaces, commas or line ends, and each is `hash:tenant:name` or `hash:tenant:name:scopes`:
+//! `hash` is HMAC-SHA256(`key_pepper`, key) in hexadecimal digits, `tenant` owns the key's cache entries and usage, `name`
+//! tells people which key it is, and `scopes` are joined by `+`, as in `copy+admin`; without them there is `copy` alone.
+//! Tenant and name are 1 to 64 letters, digits, `_`, `.` and `-`, and begin with a letter or digit. The keys themselves
+//! are nowhere.
 
 use adlib_shared::api_key::{ApiKey, KeyHash};
-use adlib_shared::key::KeyId;
+use adlib_shared::key::{KeyId, Scope, is_name};
 use adlib_shared::keyed_hash::KeyedHash;
 
 /// Most keys in the variable; more of them belong into the store.
 pub const KEYS_MAX: usize = 256;
-/// Longest tenant, and longest name of a key, in bytes.
-pub const NAME_BYTES_MAX: usize = 64;
 
 /// Why `api_keys` is not accepted. The entry is named by its place, because its text is half a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// An entry is not of the form.
-    #[error("has an entry, number {number}, that is not of the form hash:tenant:name")]
+    #[error("has an entry, number {number}, that is not of the form hash:tenant:name:scopes")]
     Form {
         /// Its place, from 1.
         number: usize,
@@ -46,6 +45,8 @@ pub struct KnownKey {
     pub tenant: String,
     /// Which key it is.
     pub name: String,
+    /// What it may be used for.
+    pub scopes: Vec<Scope>,
 }
 
 impl Keyring {
@@ -98,20 +99,14 @@ impl std::fmt::Debug for Keyring {
 
 impl KnownKey {
     fn parse(entry: &str) -> Option<Self> {
-        let (hash, rest) = entry.split_once(':')?;
-        let (tenant, name) = rest.split_once(':')?;
+        let mut parts = entry.splitn(4, ':');
+        let hash = KeyHash::from_hex(parts.next()?)?;
+        let (tenant, name) = (parts.next()?, parts.next()?);
+        let words = parts.next().unwrap_or(Scope::Copy.as_str());
+        let scopes = words.split('+').map(Scope::from_word).collect::<Option<_>>()?;
         let named = is_name(tenant) && is_name(name);
-        let hash = KeyHash::from_hex(hash)?;
-        named.then(|| Self { hash, tenant: tenant.to_owned(), name: name.to_owned() })
+        named.then(|| Self { hash, tenant: tenant.to_owned(), name: name.to_owned(), scopes })
     }
-}
-
-/// Whether a text can name a tenant or a key.
-pub fn is_name(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
-    text.len() <= NAME_BYTES_MAX
-        && text.bytes().all(plain)
-        && text.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -163,8 +158,28 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_names_its_scopes_or_has_copy_alone() {
+        let list = format!("{} {}", entry(1, "acme:ci"), entry(2, "ops:first:copy+admin"));
+        let keyring = Keyring::parse(PEPPER, &list).expect("a list");
+        let scopes =
+            |entropy| keyring.find(&keyring.hash(&key(entropy))).expect("a known key").scopes.clone();
+        assert_eq!((scopes(1), scopes(2)), (vec![Scope::Copy], vec![Scope::Copy, Scope::Admin]));
+    }
+
+    #[test]
     fn an_entry_of_another_form_is_named_by_its_place() {
-        for rest in ["acme", ":ci", "acme:", "ac me:ci", "-acme:ci", "acme:ci:more", "äcme:ci"] {
+        for rest in [
+            "acme",
+            ":ci",
+            "acme:",
+            "ac me:ci",
+            "-acme:ci",
+            "acme:ci:more",
+            "äcme:ci",
+            "acme:ci:",
+            "acme:ci:copy+",
+            "acme:ci:copy:admin",
+        ] {
             let list = format!("{} {}", entry(1, "acme:ci"), entry(2, rest));
             let error = Keyring::parse(PEPPER, &list).expect_err(rest);
             assert!(error.to_string().contains("number 2"), "{rest}: {error}");
@@ -173,9 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_and_the_list_are_bounded() {
-        let long = "a".repeat(NAME_BYTES_MAX);
-        assert!(is_name(&long) && !is_name(&format!("{long}a")) && !is_name(""));
+    fn the_list_is_bounded() {
         let list = |count: usize| vec![entry(1, "acme:ci"); count].join(" ");
         assert!(Keyring::parse(PEPPER, &list(KEYS_MAX)).is_ok());
         let error = Keyring::parse(PEPPER, &list(KEYS_MAX + 1));

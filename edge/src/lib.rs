@@ -30,6 +30,7 @@ pub mod keep;
 pub mod keyring;
 pub mod limit;
 pub mod log;
+pub mod memo;
 pub mod models;
 pub mod record;
 pub mod relay;

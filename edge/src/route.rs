@@ -3,7 +3,7 @@
 use adlib_shared::limits::COPY_ID_BYTES_MAX;
 use http::Method;
 
-use crate::routes::blocks;
+use crate::routes::{blocks, keys};
 
 /// What the edge answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,12 @@ pub enum Guarded {
     Blocks,
     /// `DELETE /admin/blocks/…`: one of them.
     Block,
+    /// `GET` and `POST /admin/keys`: the keys of all tenants.
+    Keys,
+    /// `GET` and `DELETE /admin/keys/{id}`: one of them.
+    Key,
+    /// `POST /admin/keys/{id}/rotate`: another secret for it.
+    Rotate,
     /// `GET /v1/stats`: what was counted for the tenant.
     Stats,
     /// `GET /metrics`: what was counted, for Prometheus.
@@ -72,6 +78,7 @@ const POST_OR_QUERY: &str = "POST, QUERY, OPTIONS";
 /// What stands before the id in the path of a stored copy.
 pub const COPIES: &str = "/v1/copies/";
 const GET_POST: &str = "GET, HEAD, POST, OPTIONS";
+const GET_DELETE: &str = "GET, HEAD, DELETE, OPTIONS";
 const DELETE: &str = "DELETE, OPTIONS";
 
 impl Route {
@@ -93,15 +100,23 @@ impl Route {
             path if path.strip_prefix(blocks::PATH).is_some_and(|rest| rest.starts_with('/')) => {
                 Self::Guarded(Guarded::Block)
             }
+            keys::PATH => Self::Guarded(Guarded::Keys),
             "/v1/stats" => Self::Guarded(Guarded::Stats),
             "/metrics" => Self::Guarded(Guarded::Metrics),
-            _ => {
-                return path
-                    .strip_prefix(COPIES)
-                    .filter(|id| is_id(id))
-                    .map(|_| Self::Guarded(Guarded::Stored));
-            }
+            _ => return Self::of_id(path),
         })
+    }
+
+    /// The route of a path that ends in an id, or in what is done with it.
+    fn of_id(path: &str) -> Option<Self> {
+        if let Some(id) = path.strip_prefix(COPIES) {
+            return is_id(id).then_some(Self::Guarded(Guarded::Stored));
+        }
+        let key = path.strip_prefix(keys::PATH)?.strip_prefix('/')?;
+        match key.strip_suffix(keys::ROTATE) {
+            Some(id) => is_id(id).then_some(Self::Guarded(Guarded::Rotate)),
+            None => is_id(key).then_some(Self::Guarded(Guarded::Key)),
+        }
     }
 
     /// Whether the route answers `QUERY` (RFC 10008), with what media type.
@@ -121,6 +136,9 @@ impl Route {
             Self::Guarded(Guarded::Purge) => "/admin/cache/purge",
             Self::Guarded(Guarded::Blocks) => blocks::PATH,
             Self::Guarded(Guarded::Block) => "/admin/blocks/{subject}",
+            Self::Guarded(Guarded::Keys) => keys::PATH,
+            Self::Guarded(Guarded::Key) => "/admin/keys/{id}",
+            Self::Guarded(Guarded::Rotate) => "/admin/keys/{id}/rotate",
             Self::Guarded(Guarded::Check) => "/v1/check",
             Self::Guarded(Guarded::Channels) => "/v1/channels",
             Self::Guarded(Guarded::Tones) => "/v1/tones",
@@ -149,15 +167,16 @@ impl Route {
     const fn allow(self) -> &'static str {
         match self {
             Self::Guarded(Guarded::Copy) => POST_OR_QUERY,
-            Self::Guarded(Guarded::Check | Guarded::Batch | Guarded::Purge) => POST,
-            Self::Guarded(Guarded::Blocks) => GET_POST,
+            Self::Guarded(Guarded::Check | Guarded::Batch | Guarded::Purge | Guarded::Rotate) => POST,
+            Self::Guarded(Guarded::Blocks | Guarded::Keys) => GET_POST,
+            Self::Guarded(Guarded::Key) => GET_DELETE,
             Self::Guarded(Guarded::Block) => DELETE,
             _ => GET,
         }
     }
 }
 
-/// Whether a segment of a path can be the id of a copy.
+/// Whether a segment of a path can be the id of a copy or of a key.
 fn is_id(segment: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     (1..=COPY_ID_BYTES_MAX).contains(&segment.len()) && segment.bytes().all(plain)
@@ -185,6 +204,9 @@ mod tests {
             (Method::GET, "/v1/models", Route::Guarded(Guarded::Models)),
             (Method::POST, "/admin/blocks", Route::Guarded(Guarded::Blocks)),
             (Method::DELETE, "/admin/blocks/address/192.0.2.1", Route::Guarded(Guarded::Block)),
+            (Method::POST, "/admin/keys", Route::Guarded(Guarded::Keys)),
+            (Method::DELETE, "/admin/keys/0123456789abcdef", Route::Guarded(Guarded::Key)),
+            (Method::POST, "/admin/keys/0123456789abcdef/rotate", Route::Guarded(Guarded::Rotate)),
             (Method::GET, "/v1/stats", Route::Guarded(Guarded::Stats)),
             (Method::GET, "/metrics", Route::Guarded(Guarded::Metrics)),
         ] {
@@ -205,6 +227,9 @@ mod tests {
             "/v1/copies/",
             "/v1/copies/a/b",
             "/v1/copies/%63",
+            "/admin/keys/",
+            "/admin/keys//rotate",
+            "/admin/keys/a/b",
             "/v1/%63opy",
         ] {
             assert_eq!(Route::find(&Method::POST, path), Err(NoRoute::Path), "{path}");

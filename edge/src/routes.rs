@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod check;
 pub mod copy;
 pub mod health;
+pub mod keys;
 pub mod purge;
 pub mod stats;
 pub mod stored;

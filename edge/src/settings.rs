@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | `origin_url` | `http://host:port` or `https://…`, no path | `http://127.0.0.1:8080` |
 //! | `origin_url_2` to `origin_url_4` | further origins of the same kind | `http://none.invalid`, which means none |
-//! | `api_keys` (secret) | entries `hash:tenant:name`, see [`keyring`](crate::keyring) | none |
+//! | `api_keys` (secret) | entries `hash:tenant:name:scopes`, see [`keyring`](crate::keyring) | none |
 //! | `key_pepper` (secret) | at least 16 bytes; the HMAC key of every stored key hash | required |
 //! | `hop_secret` (secret) | at least 16 bytes; signs the hop to the origin | required |
 //! | `jwks_url` | `https://host:port` of the issuer of tokens, no path | `http://none.invalid`, which means none |

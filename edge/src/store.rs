@@ -10,6 +10,7 @@ use std::rc::Rc;
 
 use futures::future::LocalBoxFuture;
 
+use adlib_shared::key::KeyId;
 use adlib_shared::rate::{Decision, Gcra};
 
 use crate::block::{Block, Subject};
@@ -86,6 +87,29 @@ pub struct NewEntry<'a> {
     pub lease: Option<&'a Lease>,
 }
 
+/// Most keys in the store.
+pub const KEYS_MAX: usize = 4096;
+
+/// What is kept of a key. The record does not change; the secrets do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredKey {
+    /// What the key is.
+    pub record: Vec<u8>,
+    /// The hashes of its secrets.
+    pub secrets: Vec<u8>,
+}
+
+/// A key that is to be kept.
+#[derive(Debug)]
+pub struct NewKey<'a> {
+    /// Which key it is.
+    pub id: KeyId,
+    /// Whose key it is, for the list.
+    pub tenant: &'a str,
+    /// What is kept of it.
+    pub key: &'a StoredKey,
+}
+
 /// A store that the instances share.
 pub trait Store {
     /// Asks for everything that one request needs to know.
@@ -122,6 +146,22 @@ pub trait Store {
     /// Removes a record; it need not be there.
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()>;
 
+    /// What is kept of a key.
+    fn key(&self, id: KeyId) -> Answer<'_, Option<StoredKey>>;
+
+    /// Keeps a new key, which is then live and listed; false where there are [`KEYS_MAX`] already. After a failure it is
+    /// not live.
+    fn add_key<'a>(&'a self, new: NewKey<'a>) -> Answer<'a, bool>;
+
+    /// Gives a key other secrets in place of these; false where it is gone, or somebody else has changed them.
+    fn change_secrets<'a>(&'a self, id: KeyId, from: &'a [u8], to: &'a [u8]) -> Answer<'a, bool>;
+
+    /// Removes a key; false where there was none. After a failure it may be live still, or only listed still.
+    fn remove_key(&self, id: KeyId) -> Answer<'_, bool>;
+
+    /// Every key that is listed, with its tenant. One that is being made or removed may be listed without being there.
+    fn key_ids(&self) -> Answer<'_, Vec<(KeyId, String)>>;
+
     /// Adds to the counts under a name.
     fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()>;
 
@@ -146,3 +186,6 @@ pub fn open<W: World>(world: &Rc<W>, redis: Option<&RedisAddress>) -> Rc<dyn Sto
         Some(address) => Rc::new(Redis::new(world, address.clone())),
     }
 }
+
+#[cfg(test)]
+mod tests;

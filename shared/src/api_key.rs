@@ -40,7 +40,8 @@ pub enum ApiKeyError {
     Checksum,
 }
 
-/// A key of the form `ck_(test|live)_<22 or more characters of base 62><6 characters of checksum>`.
+/// A key of the form `ck_(test|live)_<22 or more characters of base 62><6 characters of checksum>`. One that the edge
+/// makes has its [`KeyId`] before the 22 random characters.
 ///
 /// It is a secret: it is not printed and not compared; what is stored and compared is its [`KeyHash`].
 #[derive(Clone)]
@@ -76,10 +77,25 @@ impl ApiKey {
 
     /// Makes a key of 128 bits that the caller drew at random.
     pub fn generate(kind: Kind, entropy: [u8; 16]) -> Self {
-        let signed =
-            format!("{}{}", prefix(kind), base62(u128::from_be_bytes(entropy), API_KEY_BODY_CHARS_MIN));
+        Self::sign(kind, &random(entropy))
+    }
+
+    /// Makes a key that says which one it is, so that it can be looked up; 128 bits after the id are random.
+    pub fn with_id(kind: Kind, id: KeyId, entropy: [u8; 16]) -> Self {
+        Self::sign(kind, &format!("{id}{}", random(entropy)))
+    }
+
+    fn sign(kind: Kind, body: &str) -> Self {
+        let signed = format!("{}{body}", prefix(kind));
         let text = format!("{signed}{}", checksum(&signed));
         Self { kind, text }
+    }
+
+    /// Which key it says to be, if it is of the length of one that does.
+    pub fn id(&self) -> Option<KeyId> {
+        let body = &self.text[prefix(self.kind).len()..self.text.len() - CHECKSUM_CHARS];
+        let (id, random) = body.split_at_checked(KeyId::CHARS)?;
+        if random.len() == API_KEY_BODY_CHARS_MIN { KeyId::parse(id) } else { None }
     }
 
     /// What the key is for.
@@ -152,6 +168,11 @@ fn checksum(signed: &str) -> String {
     let digest = Sha256::digest(signed.as_bytes());
     let head = digest.iter().take(4).fold(0_u128, |value, &byte| value << 8 | u128::from(byte));
     base62(head, CHECKSUM_CHARS)
+}
+
+/// 128 bits in base 62.
+fn random(entropy: [u8; 16]) -> String {
+    base62(u128::from_be_bytes(entropy), API_KEY_BODY_CHARS_MIN)
 }
 
 /// A number in base 62 with leading zeros.

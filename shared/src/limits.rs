@@ -98,6 +98,16 @@ pub const EVENT_KEEP_ALIVE_S: u64 = 15;
 pub const API_KEY_BODY_CHARS_MIN: usize = 22;
 /// Longest random part of an API key, in characters.
 pub const API_KEY_BODY_CHARS_MAX: usize = 64;
+/// Longest name of a tenant, and of a key, in bytes.
+pub const KEY_NAME_BYTES_MAX: usize = 64;
+/// Largest body of `POST /admin/keys` and of what lies under it, in bytes: two names, four scopes and some numbers.
+pub const KEY_BODY_BYTES_MAX: usize = 4 * 1024;
+/// Most requests a minute, and most tokens a minute, that a key can be given.
+pub const KEY_RATE_PER_MINUTE_MAX: u32 = 60_000_000;
+/// Most streams at once that a key can be given.
+pub const KEY_STREAMS_MAX: u32 = 100_000;
+/// Longest time that the secrets before the newest one are still taken, in seconds: a week.
+pub const KEY_OVERLAP_S_MAX: u64 = 7 * 24 * 3600;
 
 /// Seconds that a signature's `created` may lie before or after the verifier's clock.
 pub const SIGNATURE_WINDOW_S: u64 = 30;

@@ -1,10 +1,11 @@
 //! Who may go on, over both stores.
 
+use adlib_shared::api_key::{ApiKey, Kind};
+use adlib_shared::key::KeyId;
 use adlib_shared::limits::BODY_BYTES_MAX;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::authenticate::KeyRecord;
 use crate::block::BLOCK_MS_MIN;
 use crate::harness::{Answered, Harness, brief, key, written};
 use crate::shelter::MISSES_MAX;
@@ -34,22 +35,8 @@ fn from(harness: &Harness, addresses: &[&str], authorization: &str) -> Answered 
     harness.send(request.body(bytes::Bytes::new()).expect("a request"))
 }
 
-/// Makes the known key one that may do everything.
-fn with_admin(harness: &Harness) -> String {
-    let admin = adlib_shared::api_key::ApiKey::generate(adlib_shared::api_key::Kind::Test, [9; 16]);
-    let hash = harness.edge.settings().expect("settings").keyring.hash(&admin);
-    let record = json!({ "tenant": "operator", "scopes": ["admin"], "created": 1 }).to_string();
-    let name = KeyRecord::name(&hash);
-    let set = harness.edge.store.set(&name, record.as_bytes(), None);
-    futures::executor::block_on(set).expect("the store answers");
-    format!("Bearer {}", admin.expose())
-}
-
 fn admin(harness: &Harness, method: Method, path: &str, body: &Value) -> Answered {
-    let authorization = with_admin(harness);
-    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
-    let request = request.header("authorization", authorization).body(body.to_string().into());
-    harness.send(request.expect("a request"))
+    harness.ask_as("operator", "admin", method, path, body)
 }
 
 #[test]
@@ -178,13 +165,9 @@ fn without_its_store_an_instance_does_a_little_and_recovers_by_itself() {
         let passed = (0..16).filter(|_| tones(&harness, &[]).status == 200).count();
         assert_eq!(passed, 2, "an eighth of the rate");
         assert_eq!(code(&harness.ask(Method::GET, "/admin/blocks", &[], &Value::Null)), "rate_limited");
-        let stored_key = Request::get("/v1/tones").header(
-            "authorization",
-            format!(
-                "Bearer {}",
-                adlib_shared::api_key::ApiKey::generate(adlib_shared::api_key::Kind::Test, [9; 16]).expose()
-            ),
-        );
+        let key = ApiKey::with_id(Kind::Test, KeyId([9; 8]), [9; 16]);
+        let stored_key =
+            Request::get("/v1/tones").header("authorization", format!("Bearer {}", key.expose()));
         let refused = harness.send(stored_key.body(bytes::Bytes::new()).expect("a request"));
         assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "2"));
         harness.world().fail(false);

@@ -5,29 +5,31 @@
 //! - An instance reads epochs and blocks again after [`LAG_MS_MAX`], so a purge or a block is seen that much later. All
 //!   blocks lie in one record, and of two that are written in the same moment one can be lost.
 //! - Counts can lose some (see [`tallies`]).
+//! - Keys are made, rotated and revoked step by step (see [`keys`]).
 //! - Leases hold within an instance alone: every instance may ask the origin for the same brief.
 //! - Entries lie in a fixed number of slots by the first bits of their key, so that the store cannot grow without end. A
 //!   new entry may take an old one's place; the key in the entry tells them apart.
 
+mod keys;
 mod leases;
 mod limiter;
-mod memo;
 mod tallies;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use adlib_shared::key::KeyId;
 use adlib_shared::rate::{Decision, Gcra};
 use futures::FutureExt;
 use futures::future::try_join_all;
 
 use self::leases::Leases;
 use self::limiter::Limiter;
-use self::memo::Memo;
-use super::{Answer, Lease, NewEntry, Store, Visit, Visited};
+use super::{Answer, Lease, NewEntry, NewKey, Store, StoredKey, Visit, Visited};
 use crate::block::{Block, Subject};
 use crate::limit::{Limit, Meter};
 use crate::log;
+use crate::memo::Memo;
 use crate::stats::Counts;
 use crate::world::{StoreError, World};
 
@@ -37,6 +39,8 @@ pub const SLOTS: u32 = 1 << 20;
 pub const LAG_MS_MAX: u64 = 1_000;
 /// Most blocks that are kept. Beyond them the one that ends first gives way.
 pub const BLOCKS_MAX: usize = 1024;
+/// Most epochs that an instance remembers.
+const EPOCHS_MAX: usize = 4096;
 
 /// The record of all blocks.
 const BLOCKS: &str = "blocks";
@@ -62,8 +66,8 @@ impl<W: World> KeyValue<W> {
             world,
             limiter: Limiter::default(),
             leases: Leases::default(),
-            epochs: Memo::default(),
-            blocks: Memo::default(),
+            epochs: Memo::new(LAG_MS_MAX, EPOCHS_MAX),
+            blocks: Memo::new(LAG_MS_MAX, 1),
         }
     }
 
@@ -252,6 +256,26 @@ impl<W: World> Store for KeyValue<W> {
 
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
         async move { self.world.delete(name).await }.boxed_local()
+    }
+
+    fn key(&self, id: KeyId) -> Answer<'_, Option<StoredKey>> {
+        keys::find(&*self.world, id).boxed_local()
+    }
+
+    fn add_key<'a>(&'a self, new: NewKey<'a>) -> Answer<'a, bool> {
+        keys::add(&*self.world, new).boxed_local()
+    }
+
+    fn change_secrets<'a>(&'a self, id: KeyId, from: &'a [u8], to: &'a [u8]) -> Answer<'a, bool> {
+        keys::change_secrets(&*self.world, id, from, to).boxed_local()
+    }
+
+    fn remove_key(&self, id: KeyId) -> Answer<'_, bool> {
+        keys::remove(&*self.world, id).boxed_local()
+    }
+
+    fn key_ids(&self) -> Answer<'_, Vec<(KeyId, String)>> {
+        keys::ids(&*self.world).boxed_local()
     }
 
     fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()> {

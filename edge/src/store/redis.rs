@@ -4,26 +4,30 @@
 //! everything else does. A server that evicts should therefore evict only what expires (`volatile-ttl`).
 
 mod breaker;
+mod names;
 mod script;
 #[cfg(test)]
 mod tests;
+mod values;
 
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use adlib_shared::key::KeyId;
 use adlib_shared::rate::{Decision, Gcra, State};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
 use self::breaker::Breaker;
 use self::script::{Script, Scripts};
-use super::{Answer, Lease, NewEntry, Store, Visit, Visited};
+use self::values::{Values, unexpected};
+use super::{Answer, KEYS_MAX, Lease, NewEntry, NewKey, Store, StoredKey, Visit, Visited};
 use crate::block::{BLOCK_MS_MAX, BLOCK_MS_MIN, Block, DECAY_MS, LEVEL_MAX, Subject};
 use crate::limit::{Limit, Meter};
 use crate::settings::RedisAddress;
 use crate::stats::Counts;
-use crate::world::{StoreError, Value, World};
+use crate::world::{StoreError, World};
 
 /// Longest wait for an answer of the server, the connection to it included. A server in the same data centre answers in
 /// a millisecond; a request that has waited so long is better answered without it.
@@ -91,10 +95,10 @@ impl<W: World> Store for Redis<W> {
     fn visit<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, Visited> {
         async move {
             let Visit { subjects, limits, entry, tags, fresh_epoch, .. } = visit;
-            let keys: Vec<String> = (subjects.iter().map(block_name))
-                .chain(limits.iter().map(|limit| meter_name(&limit.meter)))
-                .chain(tags.iter().map(|tag| epoch_name(tag)))
-                .chain(entry.map(entry_name))
+            let keys: Vec<String> = (subjects.iter().map(names::block))
+                .chain(limits.iter().map(|limit| names::meter(&limit.meter)))
+                .chain(tags.iter().map(|tag| names::epoch(tag)))
+                .chain(entry.map(names::entry))
                 .collect();
             let counts = [subjects.len(), limits.len(), tags.len()];
             let arguments = (counts.iter().map(number))
@@ -130,7 +134,7 @@ impl<W: World> Store for Redis<W> {
     fn strike(&self, subject: Subject, gcra: Gcra, _: u64) -> Answer<'_, Option<Block>> {
         async move {
             let strike = Limit { meter: Meter::Strikes(subject), gcra, cost: 1 };
-            let keys = [meter_name(&strike.meter), block_name(&subject), blocks_name()];
+            let keys = [names::meter(&strike.meter), names::block(&subject), names::blocks()];
             let numbers = [BLOCK_MS_MIN, BLOCK_MS_MAX, DECAY_MS, LEVEL_MAX.into()];
             let arguments = [subject.name().into_bytes()].into_iter();
             let arguments = arguments.chain(rate(&strike)).chain(numbers.iter().map(number)).collect();
@@ -143,56 +147,58 @@ impl<W: World> Store for Redis<W> {
 
     fn keep<'a>(&'a self, entry: NewEntry<'a>) -> Answer<'a, bool> {
         async move {
-            let (name, seconds) = (entry_name(entry.key), number(&entry.keep_s.max(1)));
+            let (name, seconds) = (names::entry(entry.key), number(&entry.keep_s.max(1)));
             let Some(lease) = entry.lease else {
                 let arguments = vec![name.into_bytes(), entry.sealed.to_vec(), b"EX".to_vec(), seconds];
                 return self.command("SET", arguments).await.map(|_| true);
             };
             let arguments = vec![entry.sealed.to_vec(), seconds, token(lease)];
-            let mut values = self.run(&self.scripts.keep, &[name, lease_name(lease)], arguments).await?;
+            let mut values = self.run(&self.scripts.keep, &[name, names::lease(lease)], arguments).await?;
             Ok(values.number()? == 1)
         }
         .boxed_local()
     }
 
     fn entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, Option<Vec<u8>>> {
-        async move { self.command("GET", vec![entry_name(key).into_bytes()]).await?.bytes() }.boxed_local()
+        async move { self.command("GET", vec![names::entry(key).into_bytes()]).await?.bytes() }.boxed_local()
     }
 
     fn drop_entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, ()> {
-        async move { self.command("DEL", vec![entry_name(key).into_bytes()]).await.map(|_| ()) }.boxed_local()
+        async move { self.command("DEL", vec![names::entry(key).into_bytes()]).await.map(|_| ()) }
+            .boxed_local()
     }
 
     fn acquire<'a>(&'a self, lease: &'a Lease, _: u64, lasts_ms: u64) -> Answer<'a, bool> {
         async move {
             let arguments = vec![token(lease), number(&lasts_ms.max(1))];
-            Ok(self.run(&self.scripts.acquire, &[lease_name(lease)], arguments).await?.number()? == 1)
+            Ok(self.run(&self.scripts.acquire, &[names::lease(lease)], arguments).await?.number()? == 1)
         }
         .boxed_local()
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()> {
         async move {
-            self.run(&self.scripts.release, &[lease_name(lease)], vec![token(lease)]).await.map(|_| ())
+            self.run(&self.scripts.release, &[names::lease(lease)], vec![token(lease)]).await.map(|_| ())
         }
         .boxed_local()
     }
 
     fn renew<'a>(&'a self, tag: &'a str, epoch: u128) -> Answer<'a, ()> {
         async move {
-            let arguments = vec![epoch_name(tag).into_bytes(), epoch.to_le_bytes().to_vec()];
+            let arguments = vec![names::epoch(tag).into_bytes(), epoch.to_le_bytes().to_vec()];
             self.command("SET", arguments).await.map(|_| ())
         }
         .boxed_local()
     }
 
     fn get<'a>(&'a self, name: &'a str) -> Answer<'a, Option<Vec<u8>>> {
-        async move { self.command("GET", vec![prefixed(name).into_bytes()]).await?.bytes() }.boxed_local()
+        async move { self.command("GET", vec![names::prefixed(name).into_bytes()]).await?.bytes() }
+            .boxed_local()
     }
 
     fn set<'a>(&'a self, name: &'a str, value: &'a [u8], keep_s: Option<u64>) -> Answer<'a, ()> {
         async move {
-            let mut arguments = vec![prefixed(name).into_bytes(), value.to_vec()];
+            let mut arguments = vec![names::prefixed(name).into_bytes(), value.to_vec()];
             if let Some(seconds) = keep_s {
                 arguments.extend([b"EX".to_vec(), number(&seconds.max(1))]);
             }
@@ -202,7 +208,57 @@ impl<W: World> Store for Redis<W> {
     }
 
     fn delete<'a>(&'a self, name: &'a str) -> Answer<'a, ()> {
-        async move { self.command("DEL", vec![prefixed(name).into_bytes()]).await.map(|_| ()) }.boxed_local()
+        async move { self.command("DEL", vec![names::prefixed(name).into_bytes()]).await.map(|_| ()) }
+            .boxed_local()
+    }
+
+    fn key(&self, id: KeyId) -> Answer<'_, Option<StoredKey>> {
+        async move {
+            let names = names::key(id).map(String::into_bytes);
+            let mut values = self.command("MGET", names.to_vec()).await?;
+            let (record, secrets) = (values.bytes()?, values.bytes()?);
+            Ok(record.zip(secrets).map(|(record, secrets)| StoredKey { record, secrets }))
+        }
+        .boxed_local()
+    }
+
+    fn add_key<'a>(&'a self, new: NewKey<'a>) -> Answer<'a, bool> {
+        async move {
+            let NewKey { id, tenant, key: StoredKey { record, secrets } } = new;
+            let [record_name, secrets_name] = names::key(id);
+            let texts = [id.to_string().into_bytes(), tenant.as_bytes().to_vec()];
+            let arguments = [&texts[..], &[record.clone(), secrets.clone(), number(&KEYS_MAX)]].concat();
+            let keys = [record_name, secrets_name, names::keys()];
+            Ok(self.run(&self.scripts.add_key, &keys, arguments).await?.number()? == 1)
+        }
+        .boxed_local()
+    }
+
+    fn change_secrets<'a>(&'a self, id: KeyId, from: &'a [u8], to: &'a [u8]) -> Answer<'a, bool> {
+        async move {
+            let arguments = vec![from.to_vec(), to.to_vec()];
+            let answer = self.run(&self.scripts.change_secrets, &names::key(id), arguments).await;
+            Ok(answer?.number()? == 1)
+        }
+        .boxed_local()
+    }
+
+    fn remove_key(&self, id: KeyId) -> Answer<'_, bool> {
+        async move {
+            let [record_name, secrets_name] = names::key(id);
+            let keys = [record_name, secrets_name, names::keys()];
+            let arguments = vec![id.to_string().into_bytes()];
+            Ok(self.run(&self.scripts.remove_key, &keys, arguments).await?.number()? > 0)
+        }
+        .boxed_local()
+    }
+
+    fn key_ids(&self) -> Answer<'_, Vec<(KeyId, String)>> {
+        async move {
+            let pairs = self.command("HGETALL", vec![names::keys().into_bytes()]).await?.pairs();
+            Ok(pairs.filter_map(|(id, tenant)| Some((KeyId::parse(&id)?, tenant))).collect())
+        }
+        .boxed_local()
     }
 
     /// Counts whose answer is lost on the way are told again, and then count twice.
@@ -210,16 +266,16 @@ impl<W: World> Store for Redis<W> {
         async move {
             let added = |(series, count): (&str, u64)| [series.as_bytes().to_vec(), number(&count)];
             let arguments = counts.iter().flat_map(added).collect();
-            self.run(&self.scripts.count, &[prefixed(name)], arguments).await.map(|_| ())
+            self.run(&self.scripts.count, &[names::prefixed(name)], arguments).await.map(|_| ())
         }
         .boxed_local()
     }
 
     fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts> {
         async move {
-            let mut texts = self.command("HGETALL", vec![prefixed(name).into_bytes()]).await?.texts();
+            let pairs = self.command("HGETALL", vec![names::prefixed(name).into_bytes()]).await?.pairs();
             let mut counts = Counts::default();
-            while let (Some(series), Some(count)) = (texts.next(), texts.next()) {
+            for (series, count) in pairs {
                 counts.put(series, count.parse().map_err(|_| unexpected())?);
             }
             Ok(counts)
@@ -229,13 +285,13 @@ impl<W: World> Store for Redis<W> {
 
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {
         async move {
-            let range = [blocks_name().into_bytes(), number(&now_ms), b"+inf".to_vec()];
+            let range = [names::blocks().into_bytes(), number(&now_ms), b"+inf".to_vec()];
             let names = self.command("ZRANGEBYSCORE", range.to_vec()).await?;
             let subjects: Vec<Subject> = names.texts().filter_map(|name| Subject::parse(&name)).collect();
             if subjects.is_empty() {
                 return Ok(Vec::new());
             }
-            let keys = subjects.iter().map(|subject| block_name(subject).into_bytes()).collect();
+            let keys = subjects.iter().map(|subject| names::block(subject).into_bytes()).collect();
             let mut values = self.command("MGET", keys).await?;
             let mut blocks = Vec::with_capacity(subjects.len());
             for subject in subjects {
@@ -251,10 +307,10 @@ impl<W: World> Store for Redis<W> {
         async move {
             let lasts_ms = block.until_ms.saturating_sub(now_ms).max(1);
             let value = format!("{} {}", block.until_ms, block.level).into_bytes();
-            let name = block_name(&subject).into_bytes();
+            let name = names::block(&subject).into_bytes();
             self.command("SET", vec![name, value, b"PX".to_vec(), number(&lasts_ms)]).await?;
             let listed =
-                vec![blocks_name().into_bytes(), number(&block.until_ms), subject.name().into_bytes()];
+                vec![names::blocks().into_bytes(), number(&block.until_ms), subject.name().into_bytes()];
             self.command("ZADD", listed).await.map(|_| ())
         }
         .boxed_local()
@@ -262,46 +318,15 @@ impl<W: World> Store for Redis<W> {
 
     fn unblock(&self, subject: Subject, now_ms: u64) -> Answer<'_, bool> {
         async move {
-            let name = block_name(&subject).into_bytes();
+            let name = names::block(&subject).into_bytes();
             let block = self.command("GET", vec![name.clone()]).await?.bytes()?;
-            self.command("DEL", vec![name, strikes_name(&subject).into_bytes()]).await?;
-            let listed = vec![blocks_name().into_bytes(), subject.name().into_bytes()];
+            self.command("DEL", vec![name, names::strikes(&subject).into_bytes()]).await?;
+            let listed = vec![names::blocks().into_bytes(), subject.name().into_bytes()];
             self.command("ZREM", listed).await?;
             Ok(block.and_then(|block| parse_block(&block)).is_some_and(|block| block.holds(now_ms)))
         }
         .boxed_local()
     }
-}
-
-/// The values of an answer, one after the other.
-struct Values(std::vec::IntoIter<Value>);
-
-impl Values {
-    fn number(&mut self) -> Result<u64, StoreError> {
-        match self.0.next() {
-            Some(Value::Number(number)) => u64::try_from(number).map_err(|_| unexpected()),
-            _ => Err(unexpected()),
-        }
-    }
-
-    fn bytes(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.0.next() {
-            Some(Value::Bytes(bytes)) => Ok(Some(bytes)),
-            Some(Value::Nil) => Ok(None),
-            _ => Err(unexpected()),
-        }
-    }
-
-    fn texts(self) -> impl Iterator<Item = String> {
-        self.0.filter_map(|value| match value {
-            Value::Bytes(bytes) => String::from_utf8(bytes).ok(),
-            _ => None,
-        })
-    }
-}
-
-fn unexpected() -> StoreError {
-    StoreError::Failed("it answered what was not asked".to_owned())
 }
 
 fn epoch(bytes: Option<Vec<u8>>) -> Result<u128, StoreError> {
@@ -326,36 +351,4 @@ fn number(number: &impl ToString) -> Vec<u8> {
 
 fn token(lease: &Lease) -> Vec<u8> {
     lease.token.to_le_bytes().to_vec()
-}
-
-fn prefixed(name: &str) -> String {
-    format!("{PREFIX}{name}")
-}
-
-fn entry_name(key: &[u8; 32]) -> String {
-    format!("{PREFIX}copy/{}", data_encoding::HEXLOWER.encode(key))
-}
-
-fn epoch_name(tag: &str) -> String {
-    format!("{PREFIX}epoch/{tag}")
-}
-
-fn lease_name(lease: &Lease) -> String {
-    format!("{PREFIX}lease/{}", lease.name)
-}
-
-fn block_name(subject: &Subject) -> String {
-    format!("{PREFIX}block/{}", subject.name())
-}
-
-fn strikes_name(subject: &Subject) -> String {
-    meter_name(&Meter::Strikes(*subject))
-}
-
-fn blocks_name() -> String {
-    prefixed("blocks")
-}
-
-fn meter_name(meter: &Meter) -> String {
-    format!("{PREFIX}{meter}")
 }

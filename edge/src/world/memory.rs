@@ -38,6 +38,7 @@ pub struct Memory {
     is_slow: Cell<bool>,
     redis: Option<RedisServer>,
     is_failing: Cell<bool>,
+    fails_after: Cell<Option<usize>>,
     script: RefCell<VecDeque<Line>>,
     sent: RefCell<Vec<Request<Bytes>>>,
     later: RefCell<VecDeque<LocalBoxFuture<'static, ()>>>,
@@ -67,6 +68,12 @@ impl Memory {
     /// From now on every operation of the store fails, or none.
     pub fn fail(&self, failing: bool) {
         self.is_failing.set(failing);
+        self.fails_after.set(None);
+    }
+
+    /// After so many operations of the store every further one fails.
+    pub fn fail_after(&self, operations: usize) {
+        self.fails_after.set(Some(operations));
     }
 
     /// How long all requests together have slept.
@@ -79,7 +86,7 @@ impl Memory {
         self.writes.get()
     }
 
-    /// How often something was read whose key begins so.
+    /// How often something was read whose key begins so, or a command was given to Redis.
     pub fn reads(&self, prefix: &str) -> usize {
         self.reads.borrow().iter().filter(|key| key.starts_with(prefix)).count()
     }
@@ -87,6 +94,13 @@ impl Memory {
     /// The keys in the store that begin so.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         self.values.borrow().keys().filter(|key| key.starts_with(prefix)).cloned().collect()
+    }
+
+    /// Whether a text stands in a key or a value of the store.
+    pub fn holds(&self, text: &str) -> bool {
+        let in_redis = self.redis.as_ref().is_some_and(|server| server.holds(text));
+        let is_in = |bytes: &[u8]| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        in_redis || self.values.borrow().iter().any(|(key, value)| is_in(key.as_bytes()) || is_in(value))
     }
 
     /// Adds an answer to the origin's script; without one the origin cannot be reached.
@@ -130,12 +144,17 @@ impl Memory {
         if self.is_slow.get() {
             give_way().await;
         }
+        match self.fails_after.get() {
+            Some(0) => self.is_failing.set(true),
+            Some(left) => self.fails_after.set(Some(left - 1)),
+            None => {}
+        }
         if self.is_failing.get() { Err(StoreError::Failed("it is switched off".to_owned())) } else { Ok(()) }
     }
 }
 
 /// Lets other tasks have their turn.
-async fn give_way() {
+pub async fn give_way() {
     let mut waited = false;
     std::future::poll_fn(|context| {
         context.waker().wake_by_ref();
@@ -171,6 +190,7 @@ impl World for Memory {
         arguments: Vec<Vec<u8>>,
     ) -> Result<Vec<Value>, StoreError> {
         self.ready().await?;
+        self.reads.borrow_mut().push(command.to_owned());
         let Some(server) = &self.redis else {
             return Err(StoreError::Unreachable("there is none".to_owned()));
         };

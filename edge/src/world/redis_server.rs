@@ -45,6 +45,26 @@ impl RedisServer {
         flatten(answer.map_err(|error| StoreError::of_redis(error.to_string()))?, &mut values);
         Ok(values)
     }
+
+    /// Whether a text stands in a key, or in a value that is no list nor a sorted set.
+    pub fn holds(&self, text: &str) -> bool {
+        let run = |command, arguments| self.run(command, arguments).expect("the server answers");
+        let names = run("KEYS", vec![b"*".to_vec()]);
+        let is_in = |value: &Value| match value {
+            Value::Bytes(bytes) => bytes.windows(text.len()).any(|window| window == text.as_bytes()),
+            _ => false,
+        };
+        let holds = |name: &Value| {
+            let Value::Bytes(key) = name else { return false };
+            let values = match &run("TYPE", vec![key.clone()])[..] {
+                [Value::Status(kind)] if kind == "string" => run("GET", vec![key.clone()]),
+                [Value::Status(kind)] if kind == "hash" => run("HGETALL", vec![key.clone()]),
+                _ => Vec::new(),
+            };
+            is_in(name) || values.iter().any(is_in)
+        };
+        names.iter().any(holds)
+    }
 }
 
 impl Drop for RedisServer {

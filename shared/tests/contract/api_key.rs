@@ -1,6 +1,7 @@
 //! API keys.
 
 use adlib_shared::api_key::{ApiKey, ApiKeyError, KeyHash, Kind};
+use adlib_shared::key::KeyId;
 use adlib_shared::limits::{API_KEY_BODY_CHARS_MAX, API_KEY_BODY_CHARS_MIN};
 use proptest::prelude::*;
 
@@ -63,6 +64,16 @@ fn what_is_not_a_key_is_told_why() {
 fn a_key_is_not_printed() {
     let key = ApiKey::parse(KEY).unwrap();
     assert_eq!(format!("{key:?}"), "ApiKey(ck_test_…)");
+}
+
+#[test]
+fn a_key_says_which_one_it_is_if_it_was_made_so() {
+    let id = KeyId([0, 1, 2, 3, 4, 5, 0xEE, 0xFF]);
+    let key = ApiKey::with_id(Kind::Live, id, [9; 16]);
+    assert!(key.expose().starts_with("ck_live_000102030405eeff"), "{}", key.expose());
+    assert_eq!(key.expose().len(), "ck_live_".len() + KeyId::CHARS + API_KEY_BODY_CHARS_MIN + 6);
+    assert_eq!(ApiKey::parse(key.expose()).unwrap().id(), Some(id));
+    assert_eq!(ApiKey::generate(Kind::Live, [9; 16]).id(), None);
 }
 
 proptest! {

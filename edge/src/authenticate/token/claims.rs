@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use adlib_shared::json::Node;
+use adlib_shared::key::is_name;
 
 use super::{TokenError, text_of};
 use crate::authenticate::Scope;
-use crate::keyring::is_name;
 use crate::settings::Issuer;
 
 /// How far the clocks of issuer and edge may be apart, in seconds.

@@ -32,6 +32,9 @@ pub(super) struct Scripts {
     pub(super) acquire: Script,
     pub(super) release: Script,
     pub(super) count: Script,
+    pub(super) add_key: Script,
+    pub(super) change_secrets: Script,
+    pub(super) remove_key: Script,
 }
 
 impl Scripts {
@@ -43,6 +46,9 @@ impl Scripts {
             acquire: Script::new(include_str!("acquire.lua")),
             release: Script::new(include_str!("release.lua")),
             count: Script::new(include_str!("count.lua")),
+            add_key: Script::new(include_str!("add_key.lua")),
+            change_secrets: Script::new(include_str!("change_secrets.lua")),
+            remove_key: Script::new(include_str!("remove_key.lua")),
         }
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::request_id::RequestId;
+use crate::world::Value;
 use crate::world::memory::Memory;
 use crate::world::redis_server::RedisServer;
 
@@ -120,7 +121,7 @@ fn strikes_lead_to_blocks_that_double_as_in_rust() {
         let now_ms = String::from_utf8_lossy(&seconds).parse::<u64>().expect("seconds") * 1000;
         // Half an hour keeps the test away from where a doubling decays.
         let last = Block { until_ms: now_ms - hours * DECAY_MS - DECAY_MS / 2, level };
-        let name = block_name(&subject);
+        let name = names::block(&subject);
         run(&world, "SET", &[&name, &format!("{} {}", last.until_ms, last.level)]);
         assert!((0..3).all(|_| strike().is_none()), "the strikes were taken back with the block");
         let block = strike().expect("a block");
@@ -156,9 +157,9 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
 fn what_is_no_record_of_ours_is_an_error_and_no_panic() {
     let world = world();
     let store = store(&world);
-    run(&world, "LPUSH", &[&prefixed("odd"), "1"]);
+    run(&world, "LPUSH", &[&names::prefixed("odd"), "1"]);
     assert!(matches!(block_on(store.get("odd")), Err(StoreError::Failed(_))));
-    run(&world, "SET", &[&block_name(&address("192.0.2.1")), "99999999999999"]);
+    run(&world, "SET", &[&names::block(&address("192.0.2.1")), "99999999999999"]);
     let id = RequestId::choose(None, || 0);
     let subjects = [address("192.0.2.1")];
     let visit = Visit {
