@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use adlib_shared::api_key::Kind;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 
 /// Build, run and test Adlib on this machine.
@@ -23,6 +24,8 @@ pub(crate) enum Verb {
     Bench(Bench),
     /// Check formatting, lints, dependencies, style and layering
     Check,
+    /// Make a key for the edge's variable `api_keys`, hashed under `SPIN_VARIABLE_KEY_PEPPER`
+    Key(Key),
     /// Fetch the default model into the cache and print its path
     Model,
     /// Become another program that ends when its parent does (used by `up` to start its services)
@@ -55,6 +58,33 @@ pub(crate) enum Runtime {
     Spin,
     /// The native host in edge/host, which runs the same component
     Embedded,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Key {
+    /// Whose key it is, what it is called, and what it may be used for (copy, check, jobs, admin); copy by default
+    #[arg(value_name = "TENANT:NAME[:SCOPE+SCOPE]")]
+    pub(crate) owner: String,
+    /// What it is for
+    #[arg(long, value_enum, default_value_t = KeyKind::Live)]
+    pub(crate) kind: KeyKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyKind {
+    /// Development and tests
+    Test,
+    /// Real traffic
+    Live,
+}
+
+impl From<KeyKind> for Kind {
+    fn from(kind: KeyKind) -> Self {
+        match kind {
+            KeyKind::Test => Self::Test,
+            KeyKind::Live => Self::Live,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

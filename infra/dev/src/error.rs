@@ -51,6 +51,18 @@ pub(crate) enum Error {
     )]
     NoModel { given: String, source: io::Error },
 
+    #[error(
+        "{given} is not of the form tenant:name or tenant:name:scopes, as in ops:first:copy+admin; the scopes are \
+         copy, check, jobs and admin"
+    )]
+    Owner { given: String },
+
+    #[error(
+        "{variable} is not set, or shorter than {least} bytes; it is the secret under which the edge hashes keys, \
+         its variable key_pepper"
+    )]
+    NoPepper { variable: &'static str, least: usize },
+
     #[error("port {port} on 127.0.0.1 is in use; end what listens there, or choose another with {flag}")]
     PortInUse { port: u16, flag: &'static str },
 

@@ -11,6 +11,7 @@ mod error;
 mod hexadecimal;
 mod home;
 mod interrupt;
+mod key;
 mod model;
 mod package;
 mod parent;
@@ -53,6 +54,7 @@ fn run(verb: Verb) -> Result<(), Error> {
         Verb::Test(options) => test::run(&workspace, &options),
         Verb::Bench(options) => bench::run(&workspace, &options),
         Verb::Check => check::run(&workspace),
+        Verb::Key(options) => key::make(&options),
         Verb::Model => model::fetch().map(|path| println!("{}", path.display())),
         Verb::ExecWithParent(options) => Err(parent::exec(&options)),
     }

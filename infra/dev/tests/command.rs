@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use adlib_shared::api_key::ApiKey;
 use tempfile::TempDir;
 
 /// A user with empty folders, on whose PATH there is only what a test puts there.
@@ -30,15 +31,20 @@ impl Person {
         self
     }
 
-    fn runs(&self, arguments: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_adlib-dev"))
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_adlib-dev"));
+        command
             .args(arguments)
             .env("HOME", self.home.path())
             .env("PATH", self.home.path().join("bin"))
             .env_remove("XDG_CACHE_HOME")
             .env_remove("XDG_STATE_HOME")
-            .output()
-            .unwrap()
+            .env_remove("SPIN_VARIABLE_KEY_PEPPER");
+        command
+    }
+
+    fn runs(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
     }
 
     /// Runs a command that must fail, and returns what it says.
@@ -70,10 +76,41 @@ fn help_lists_the_verbs() {
     let output = Person::new().runs(&["--help"]);
     assert!(output.status.success());
     let help = String::from_utf8(output.stdout).unwrap();
-    for verb in ["up", "test", "bench", "check", "model"] {
+    for verb in ["up", "test", "bench", "check", "key", "model"] {
         assert_says(&help, &format!("\n  {verb} "));
     }
     assert!(!help.contains("exec-with-parent"), "{help}");
+}
+
+#[test]
+fn a_key_is_made_with_its_entry_and_written_nowhere() {
+    let (person, pepper) = (Person::new(), "a pepper of sixteen bytes or more");
+    let made = |owner: &str, kind: &str| {
+        let output = person
+            .command(&["key", owner, "--kind", kind])
+            .env("SPIN_VARIABLE_KEY_PEPPER", pepper)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line =
+            |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+        (ApiKey::parse(&line("key ")).unwrap(), line("api_keys "))
+    };
+    for (owner, kind) in [("ops:first:copy+admin", "live"), ("acme:ci", "test")] {
+        let (key, entry) = made(owner, kind);
+        assert_eq!(key.kind().as_str(), kind);
+        assert_eq!(entry, format!("{}:{owner}", key.hash(pepper.as_bytes()).to_hex()));
+        assert_ne!(made(owner, kind).0.expose(), key.expose());
+    }
+    assert_eq!(fs::read_dir(person.home.path()).unwrap().count(), 1, "bin alone");
+}
+
+#[test]
+fn a_key_of_another_form_or_without_a_pepper_is_not_made() {
+    let person = Person::new();
+    assert_says(&person.fails(&["key", "ops:first:root"]), "ops:first:root is not of the form");
+    assert_says(&person.fails(&["key", "ops:first:admin"]), "SPIN_VARIABLE_KEY_PEPPER is not set");
 }
 
 #[test]

@@ -11,7 +11,7 @@ pub(super) fn print(url: &str, key: &DevelopmentKey, state: &State) {
     println!(
         "
 Adlib answers at {url}
-The development key of this machine is {key}
+The development key of this machine, for all scopes, is {key}
 
 A first copy (the second time the edge's cache answers, as the header cache-status says):
 

@@ -3,10 +3,11 @@
 use adlib_shared::api_key::{ApiKey, Kind};
 
 use crate::error::Error;
+use crate::key;
 use crate::state::State;
 
-/// The tenant and the name that the key stands for.
-const OWNER: &str = "development:cargo-dev";
+/// The tenant, the name and the scopes that the key stands for: whoever develops may do everything.
+const OWNER: &str = "development:cargo-dev:copy+check+jobs+admin";
 
 /// A key made once and kept in the state folder, with the secret that its hash is made with.
 pub(super) struct DevelopmentKey {
@@ -32,8 +33,8 @@ impl DevelopmentKey {
         &self.pepper
     }
 
-    /// The key's line in the edge's variable `api_keys`: its hash, its tenant, its name.
+    /// The key's entry in the edge's variable `api_keys`.
     pub(super) fn entry(&self) -> String {
-        format!("{}:{OWNER}", self.key.hash(self.pepper.as_bytes()).to_hex())
+        key::entry(&self.key, &self.pepper, OWNER)
     }
 }
