@@ -12,3 +12,4 @@ mod service;
 mod stream;
 mod support;
 mod together;
+mod tokens;

@@ -6,10 +6,12 @@
 //! when it tests the workspace.
 
 mod client;
+mod issuer;
 mod origin;
 mod stack;
 
 pub use client::{Answer, Client};
+pub use issuer::{Issuer, IssuerKey};
 pub use origin::{Origin, OriginOptions};
 pub use stack::{HOP_SECRET, Stack, StackOptions};
 
