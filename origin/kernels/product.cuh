@@ -16,14 +16,6 @@ constexpr int COLUMNS = 8;
 // The steps of 32 inputs that make up a slice.
 __device__ __forceinline__ int slice_start(int slice, int steps) { return slice * steps / SLICES; }
 
-// What is multiplied: activations (rows, width) in the operand's type.
-template <class T>
-struct Activations {
-  const T* values;
-  int rows;
-  int width;
-};
-
 // x / (1 + e^-x).
 __device__ __forceinline__ float silu(float x) {
   constexpr float LOG2_E = 1.44269504f;
@@ -66,3 +58,7 @@ struct Output {
     }
   }
 };
+
+// How the output comes to a kernel: its parameters, after those of what is multiplied.
+#define KERNEL_OUTPUT float *output, void *operand, int rows, int width, int outputs, int stride, int then
+#define OUTPUT {output, operand, stride, outputs, then}

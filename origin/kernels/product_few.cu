@@ -222,8 +222,6 @@ __device__ __forceinline__ void product(const Weights (&weights)[MATRICES], int 
   }
 }
 
-#define KERNEL_OUTPUT float *output, void *operand, int rows, int width, int outputs, int stride, int then
-#define OUTPUT {output, operand, stride, outputs, then}
 #define ROUNDED(Format) [=] { return Rows<Format::Operand>{input, rows, size_t(width)}; }
 #define STAGED(Format) [=] { return stage<Format::Operand>({stream, listed, norm, epsilon}, rows, width); }
 

@@ -238,8 +238,6 @@ __device__ __forceinline__ void join_parts(const float* parts, const Output& out
 JOIN(1, product_join)
 JOIN(2, gated_join)
 
-#define KERNEL_OUTPUT float *output, void *operand, int rows, int width, int outputs, int stride, int then
-#define OUTPUT {output, operand, stride, outputs, then}
 #define ONE {{data, scales}}
 #define TWO {{data, scales}, {up_data, up_scales}}
 

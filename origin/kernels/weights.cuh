@@ -70,6 +70,38 @@ struct Halves {
 using F16 = Halves<half_t>;
 using Bf16 = Halves<bf16_t>;
 
+// How the tiles of a quantised format lie: each lane has its quants, and the four lanes of an output the same scales.
+template <class Quants, class Scales>
+struct Grouped {
+  using Operand = half_t;
+  static constexpr int TILE_BYTES = WARP * sizeof(Quants), TILE_SCALE_BYTES = WARP / 4 * sizeof(Scales);
+  struct Fragment {
+    Quants quants;
+    Scales scales;
+  };
+
+  // A lane's way through the tiles that follow one another.
+  struct Source {
+    const Quants* quants;
+    const Scales* scales;
+
+    Source() = default;
+    __device__ __forceinline__ Source(const Weights& weights, size_t tile, int lane)
+        : quants(static_cast<const Quants*>(weights.data) + tile * WARP + lane),
+          scales(static_cast<const Scales*>(weights.scales) + tile * (WARP / 4) + lane / 4) {}
+    __device__ __forceinline__ Fragment load(int tile) const {
+      return {read_once(quants + tile * WARP), read_once(scales + tile * (WARP / 4))};
+    }
+    __device__ __forceinline__ void skip(int tiles) { quants += tiles * WARP, scales += tiles * (WARP / 4); }
+  };
+
+  // A lane's part of a tile in shared memory.
+  static __device__ __forceinline__ Fragment staged(const Weights& weights, int tile, int lane) {
+    return {static_cast<const Quants*>(weights.data)[tile * WARP + lane],
+            static_cast<const Scales*>(weights.scales)[tile * (WARP / 4) + lane / 4]};
+  }
+};
+
 // A half whose lower bits hold a small integer n has the value 1024 + n.
 constexpr uint32_t HALF_1024 = 0x64006400;
 constexpr uint32_t HALF_1 = 0x3c003c00;
@@ -80,33 +112,8 @@ constexpr uint32_t HALF_MINUS_64 = 0xd400d400;
 
 // 8 bits and a scale: weight = scale * (byte - 128), rounded to half precision. A lane has 16 bytes of a tile: 8 inputs of
 // output g, then of output g + 8; scales lie as pairs of outputs g and g + 8.
-struct Int8 {
-  using Operand = half_t;
-  static constexpr int AHEAD = 6, TILE_BYTES = 512, TILE_SCALE_BYTES = 32;
-  struct Fragment {
-    uint4 bytes;
-    uint32_t scales;
-  };
-
-  struct Source {
-    const uint4* bytes;
-    const uint32_t* scales;
-
-    Source() = default;
-    __device__ __forceinline__ Source(const Weights& weights, size_t tile, int lane)
-        : bytes(static_cast<const uint4*>(weights.data) + tile * WARP + lane),
-          scales(static_cast<const uint32_t*>(weights.scales) + tile * 8 + lane / 4) {}
-    __device__ __forceinline__ Fragment load(int tile) const {
-      return {read_once(bytes + tile * WARP), read_once(scales + tile * 8)};
-    }
-    __device__ __forceinline__ void skip(int tiles) { bytes += tiles * WARP, scales += tiles * 8; }
-  };
-
-  // A lane's part of a tile in shared memory.
-  static __device__ __forceinline__ Fragment staged(const Weights& weights, int tile, int lane) {
-    return {static_cast<const uint4*>(weights.data)[tile * WARP + lane],
-            static_cast<const uint32_t*>(weights.scales)[tile * 8 + lane / 4]};
-  }
+struct Int8 : Grouped<uint4, uint32_t> {
+  static constexpr int AHEAD = 6;
 
   // Two of a word's bytes, chosen by the selector, as weights.
   static __device__ __forceinline__ uint32_t two(uint32_t bytes, uint32_t selector, uint32_t scale) {
@@ -115,7 +122,7 @@ struct Int8 {
   }
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
-    const uint32_t words[4] = {fragment.bytes.x, fragment.bytes.y, fragment.bytes.z, fragment.bytes.w};
+    const uint32_t words[4] = {fragment.quants.x, fragment.quants.y, fragment.quants.z, fragment.quants.w};
     const uint32_t scales[2] = {low_pair(fragment.scales), high_pair(fragment.scales)};
 #pragma unroll
     for (int i = 0; i < 2; i++) {
@@ -139,36 +146,11 @@ struct Int8 {
 // 4 bits, a scale and a minimum: weight = scale * nibble + minimum, rounded to half precision. A lane has two words of a
 // tile, for outputs g and g + 8; nibbles i and i + 4 of a word are inputs 8q + 2i and 8q + 2i + 1. Scale and minimum lie
 // side by side, those of output g before those of g + 8.
-struct Int4 {
-  using Operand = half_t;
-  static constexpr int AHEAD = 8, TILE_BYTES = 256, TILE_SCALE_BYTES = 64;
-  struct Fragment {
-    uint2 words;
-    uint2 scales;
-  };
-
-  struct Source {
-    const uint2* words;
-    const uint2* scales;
-
-    Source() = default;
-    __device__ __forceinline__ Source(const Weights& weights, size_t tile, int lane)
-        : words(static_cast<const uint2*>(weights.data) + tile * WARP + lane),
-          scales(static_cast<const uint2*>(weights.scales) + tile * 8 + lane / 4) {}
-    __device__ __forceinline__ Fragment load(int tile) const {
-      return {read_once(words + tile * WARP), read_once(scales + tile * 8)};
-    }
-    __device__ __forceinline__ void skip(int tiles) { words += tiles * WARP, scales += tiles * 8; }
-  };
-
-  // A lane's part of a tile in shared memory.
-  static __device__ __forceinline__ Fragment staged(const Weights& weights, int tile, int lane) {
-    return {static_cast<const uint2*>(weights.data)[tile * WARP + lane],
-            static_cast<const uint2*>(weights.scales)[tile * 8 + lane / 4]};
-  }
+struct Int4 : Grouped<uint2, uint2> {
+  static constexpr int AHEAD = 8;
 
   static __device__ __forceinline__ void expand(const Fragment& fragment, uint32_t (&a)[2][4]) {
-    const uint32_t words[2] = {fragment.words.x, fragment.words.y};
+    const uint32_t words[2] = {fragment.quants.x, fragment.quants.y};
     const uint32_t scales[2] = {fragment.scales.x, fragment.scales.y};
 #pragma unroll
     for (int output = 0; output < 2; output++) {
