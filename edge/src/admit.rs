@@ -5,7 +5,7 @@
 
 use std::rc::Rc;
 
-use adlib_shared::problem::{Code, Problem};
+use adlib_shared::problem::Code;
 use adlib_shared::rate::{Decision, Gcra};
 
 use crate::authenticate::Caller;
@@ -14,7 +14,7 @@ use crate::call::Call;
 use crate::client_address::ClientAddress;
 use crate::edge::Edge;
 use crate::failure::Failure;
-use crate::limit::{self, Limit, Meter, PERIOD_MS};
+use crate::limit::{Limit, Meter, PERIOD_MS};
 use crate::log;
 use crate::settings::Settings;
 use crate::store::{Visit, Visited};
@@ -33,8 +33,6 @@ pub struct Look<'a> {
 
 /// Within so long a subject may do so much wrong as `strikes_max` says, in milliseconds: ten minutes.
 pub const STRIKES_PERIOD_MS: u64 = 10 * PERIOD_MS;
-/// When to ask again while the store does not answer, in seconds.
-const RETRY_AFTER_S: u32 = 3;
 
 /// Counts a request of a key, and looks up what it needs.
 ///
@@ -52,14 +50,14 @@ pub async fn admit<W: World>(
     if !is_allowed {
         subjects.push(Subject::Address(call.address));
     }
-    let mut limits = limits_of(settings, caller, (!is_allowed).then_some(call.address));
-    for limit in &mut limits {
-        limit.cost += look.further;
-    }
+    let address = (!is_allowed).then_some(call.address);
+    let limits = limits_of(settings, caller, address, 1 + look.further);
     let visited = visit(edge, call, &subjects, &limits, look).await;
-    limit::mark(&mut call.notes, &limits, &visited.decisions);
-    refuse(&subjects, &limits, &visited, call.now_ms)?;
-    Ok(visited)
+    let outcome = refuse(&subjects, &limits, &visited, call.now_ms);
+    for (limit, decision) in limits.into_iter().zip(&visited.decisions) {
+        call.judge(limit, *decision);
+    }
+    outcome.map(|()| visited)
 }
 
 /// Counts a request of nobody who is known.
@@ -74,25 +72,9 @@ pub async fn admit_stranger<W: World>(edge: &Edge<W>, call: &mut Call) -> Result
     let subjects = [Subject::Address(call.address)];
     let rate = limits.failures_per_minute;
     let limits: Vec<Limit> =
-        rate.map(|rate| per_minute(Meter::Failures(call.address), rate)).into_iter().collect();
+        rate.map(|rate| per_minute(Meter::Failures(call.address), rate, 1)).into_iter().collect();
     let visited = visit(edge, call, &subjects, &limits, Look::default()).await;
     refuse(&subjects, &limits, &visited, call.now_ms)
-}
-
-/// Lets a request go to the origin. Where the store did not answer only a few do so at once.
-///
-/// # Errors
-/// `overloaded`.
-pub fn pass<W: World>(edge: &Edge<W>, call: &mut Call) -> Result<(), Failure> {
-    if !call.is_sheltered || call.passage.is_some() {
-        return Ok(());
-    }
-    call.passage = edge.shelter.pass();
-    if call.passage.is_some() {
-        return Ok(());
-    }
-    let problem = Problem::new(Code::Overloaded, "only what is at hand is answered at the moment");
-    Err(problem.with_retry_after_s(RETRY_AFTER_S).into())
 }
 
 /// Counts what somebody did wrong, if that is what made a request fail. It is done after the reply.
@@ -145,24 +127,33 @@ async fn visit<W: World>(
     }
 }
 
-/// The limits of a key, its tenant and its address. The key's own rate goes before the variable's.
-fn limits_of(settings: &Settings, caller: &Caller, address: Option<ClientAddress>) -> Vec<Limit> {
+/// The limits of a key, its tenant and its address for so many requests. What is left of the key's tokens is only found
+/// out: they are taken by those who go to the origin.
+fn limits_of(
+    settings: &Settings,
+    caller: &Caller,
+    address: Option<ClientAddress>,
+    requests: u32,
+) -> Vec<Limit> {
     let rates = &settings.limits;
-    let of_key = match caller.limits.rate_per_minute {
-        Some(rate) => Some(rate).filter(|rate| *rate > 0),
-        None => rates.rate_per_minute,
-    };
-    let of_key = of_key.map(|rate| per_minute(Meter::Key(caller.key), rate));
+    let of_key = rates.rate_of(&caller.limits).map(|rate| per_minute(Meter::Key(caller.key), rate, requests));
     let tenant = || Meter::Tenant(caller.tenant.clone());
-    let of_tenant = rates.tenant_rate_per_minute.map(|rate| per_minute(tenant(), rate));
+    let of_tenant = rates.tenant_rate_per_minute.map(|rate| per_minute(tenant(), rate, requests));
     let of_address = address
         .zip(rates.address_rate_per_minute)
-        .map(|(address, rate)| per_minute(Meter::Address(address), rate));
-    [of_key, of_tenant, of_address].into_iter().flatten().collect()
+        .map(|(address, rate)| per_minute(Meter::Address(address), rate, requests));
+    let tokens = token_limit(settings, caller, 0);
+    [of_key, of_tenant, of_address, tokens].into_iter().flatten().collect()
 }
 
-fn per_minute(meter: Meter, rate: u32) -> Limit {
-    Limit { meter, gcra: Gcra::new(PERIOD_MS, rate), cost: 1 }
+/// The limit of a key's tokens, of which so many are taken.
+pub fn token_limit(settings: &Settings, caller: &Caller, cost: u32) -> Option<Limit> {
+    let rate = settings.limits.tokens_of(&caller.limits)?;
+    Some(per_minute(Meter::Tokens(caller.key), rate, cost))
+}
+
+fn per_minute(meter: Meter, rate: u32, cost: u32) -> Limit {
+    Limit { meter, gcra: Gcra::new(PERIOD_MS, rate), cost }
 }
 
 fn refuse(subjects: &[Subject], limits: &[Limit], visited: &Visited, now_ms: u64) -> Result<(), Failure> {
@@ -170,7 +161,7 @@ fn refuse(subjects: &[Subject], limits: &[Limit], visited: &Visited, now_ms: u64
         return Err(blocked(subjects.get(index), block, now_ms));
     }
     let refused = limits.iter().zip(&visited.decisions).find(|(_, decision)| !decision.allowed);
-    refused.map_or(Ok(()), |(limit, decision)| Err(limited(limit, decision)))
+    refused.map_or(Ok(()), |(limit, decision)| Err(refusal(limit, decision)))
 }
 
 fn blocked(subject: Option<&Subject>, block: Block, now_ms: u64) -> Failure {
@@ -181,7 +172,8 @@ fn blocked(subject: Option<&Subject>, block: Block, now_ms: u64) -> Failure {
     wait(Code::Blocked, format!("{who} is blocked for a while"), block.until_ms.saturating_sub(now_ms))
 }
 
-fn limited(limit: &Limit, decision: &Decision) -> Failure {
+/// What a limit says that is used up.
+pub fn refusal(limit: &Limit, decision: &Decision) -> Failure {
     let rate = limit.gcra.burst();
     let detail = match limit.meter {
         Meter::Key(_) => format!("the key is limited to {rate} requests a minute"),
@@ -190,6 +182,7 @@ fn limited(limit: &Limit, decision: &Decision) -> Failure {
         }
         Meter::Tenant(_) => format!("the tenant is limited to {rate} requests a minute"),
         Meter::Address(_) => format!("the address is limited to {rate} requests a minute"),
+        Meter::Tokens(_) => format!("the key is limited to {rate} tokens a minute"),
         Meter::Strikes(_) => format!("{rate} requests went wrong"),
     };
     wait(Code::RateLimited, detail, decision.retry_after_ms)

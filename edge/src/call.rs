@@ -4,14 +4,15 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use adlib_shared::rate::Decision;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
 use crate::client_address::ClientAddress;
 use crate::hop::Trace;
+use crate::limit::{self, Limit};
 use crate::record::Record;
 use crate::request_id::RequestId;
-use crate::shelter::Passage;
 use crate::stats::Stats;
 
 /// Notes that most requests make.
@@ -38,8 +39,8 @@ pub struct Call {
     pub is_counted: bool,
     /// Whether the store did not answer it.
     pub is_sheltered: bool,
-    /// The right to go to the origin, where there is no store.
-    pub passage: Option<Passage>,
+    /// What the limits say, which the reply tells.
+    limits: Vec<(Limit, Decision)>,
     began: Instant,
     spans: Vec<(&'static str, Duration)>,
 }
@@ -59,7 +60,7 @@ impl Call {
             notes: HeaderMap::with_capacity(NOTES),
             is_counted: false,
             is_sheltered: false,
-            passage: None,
+            limits: Vec::new(),
             began: Instant::now(),
             spans: Vec::new(),
         }
@@ -78,7 +79,7 @@ impl Call {
             notes: HeaderMap::new(),
             is_counted: true,
             is_sheltered: self.is_sheltered,
-            passage: None,
+            limits: Vec::new(),
             began: Instant::now(),
             spans: Vec::new(),
         }
@@ -111,6 +112,14 @@ impl Call {
         }
     }
 
+    /// Notes what a limit says, in place of what it said before.
+    pub fn judge(&mut self, limit: Limit, decision: Decision) {
+        match self.limits.iter_mut().find(|(known, _)| known.meter == limit.meter) {
+            Some(judged) => judged.1 = decision,
+            None => self.limits.push((limit, decision)),
+        }
+    }
+
     /// Notes how long a stage took that began at `from`.
     pub fn time(&mut self, stage: &'static str, from: Instant) {
         let took = from.elapsed();
@@ -121,6 +130,7 @@ impl Call {
     /// Adds the notes to the reply's headers, and how long each stage took (`Server-Timing`).
     pub fn mark(&self, reply: &mut HeaderMap) {
         reply.extend(self.notes.iter().map(|(name, value)| (name.clone(), value.clone())));
+        limit::mark(reply, &self.limits);
         let mut timing = String::new();
         for (stage, time) in self.spans.iter().copied().chain([("edge", self.elapsed())]) {
             // Milliseconds with two digits; whole numbers are written several times as fast as fractions.

@@ -110,9 +110,6 @@ impl<W: World> Edge<W> {
                 Reply::problem(failure)
             }
         };
-        if let Some(passage) = call.passage.take() {
-            reply.body = reply.body.holding(passage);
-        }
         call.mark(&mut reply.headers);
         security::mark(&mut reply.headers, call.head.uri.scheme());
         if let Ok(settings) = &self.settings {

@@ -107,7 +107,7 @@ impl Lead {
     /// name, so that one can take over from another. Where the store fails, the lead holds within the instance alone.
     pub async fn take_lease<W: World>(&mut self, edge: &Edge<W>, id: &RequestId, now_ms: u64) -> bool {
         let name = format!("flight/{}", self.key);
-        let lease = Lease { name, token: edge.instance };
+        let lease = Lease { name, token: edge.instance, seats: 1 };
         match edge.store.acquire(&lease, now_ms, LEASE.as_millis() as u64).await {
             Ok(is_taken) => {
                 self.lease = Some(lease).filter(|_| is_taken);
@@ -141,23 +141,27 @@ impl Lead {
     }
 }
 
-/// Does some work, and prolongs the lease of the lead, if there is one, as long as it lasts.
+/// Does some work, and prolongs the leases, if there are any, as long as it lasts.
 pub async fn prolonging<W: World, T>(
     edge: &Edge<W>,
     id: &RequestId,
     now_ms: u64,
-    lead: Option<&Lead>,
+    leases: impl Iterator<Item = &Lease> + Clone,
     work: impl Future<Output = T>,
 ) -> T {
-    let Some(lease) = lead.and_then(Lead::lease) else { return work.await };
+    if leases.clone().next().is_none() {
+        return work.await;
+    }
     let (mut work, mut now_ms) = (pin!(work), now_ms);
     loop {
         match select(work.as_mut(), pin!(edge.world.sleep(PROLONG))).await {
             Either::Left((done, _)) => return done,
             Either::Right(((), _)) => {
                 now_ms += PROLONG.as_millis() as u64;
-                if let Err(error) = edge.store.acquire(lease, now_ms, LEASE.as_millis() as u64).await {
-                    log::warn(id, error);
+                for lease in leases.clone() {
+                    if let Err(error) = edge.store.acquire(lease, now_ms, LEASE.as_millis() as u64).await {
+                        log::warn(id, error);
+                    }
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::flight::{Lead, Outcome};
 use crate::index;
 use crate::log;
 use crate::request_id::RequestId;
-use crate::store::NewEntry;
+use crate::store::{Lease, NewEntry};
 use crate::world::World;
 
 /// A place in the cache.
@@ -29,6 +29,11 @@ pub struct Keep {
 }
 
 impl Keep {
+    /// The lease under which the answer is written, if there is one.
+    pub fn lease(&self) -> Option<&Lease> {
+        self.lead.as_ref().and_then(Lead::lease)
+    }
+
     /// Keeps a copy that came as events; a failure is logged, it changes nothing for the client.
     pub async fn copy<W: World>(self, edge: &Rc<Edge<W>>, id: &RequestId, copy: &Copy) {
         match serde_json::to_vec(copy) {

@@ -22,6 +22,7 @@ pub mod ending;
 pub mod etag;
 pub mod failure;
 pub mod flight;
+pub mod grant;
 #[cfg(test)]
 mod harness;
 pub mod hop;

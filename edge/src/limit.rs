@@ -21,6 +21,8 @@ pub enum Meter {
     Tenant(String),
     /// The requests from an address, with any key.
     Address(ClientAddress),
+    /// The tokens that the origin reads and writes for a key.
+    Tokens(KeyId),
     /// Failed authentications of an address.
     Failures(ClientAddress),
     /// What a subject did wrong.
@@ -34,13 +36,22 @@ impl Meter {
             Self::Key(_) => "key",
             Self::Tenant(_) => "tenant",
             Self::Address(_) => "address",
+            Self::Tokens(_) => "tokens",
             Self::Failures(_) => "failures",
             Self::Strikes(_) => "strikes",
         }
     }
+
+    /// What is counted, where it is not requests. The registry of the draft has no name for tokens yet.
+    pub const fn unit(&self) -> Option<&'static str> {
+        match self {
+            Self::Tokens(_) => Some("tokens"),
+            _ => None,
+        }
+    }
 }
 
-/// A limit, and how much of it one request takes.
+/// A limit, and how much of it one request takes. One that takes nothing only finds out what is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// What is counted.
@@ -58,6 +69,7 @@ impl std::fmt::Display for Meter {
             Self::Key(id) => write!(f, "rate/key/{id}"),
             Self::Tenant(tenant) => write!(f, "rate/tenant/{tenant}"),
             Self::Address(address) => write!(f, "rate/address/{address}"),
+            Self::Tokens(id) => write!(f, "tokens/key/{id}"),
             Self::Failures(address) => write!(f, "failures/address/{address}"),
             Self::Strikes(subject) => write!(f, "strikes/{}", subject.name()),
         }

@@ -1,8 +1,6 @@
 //! A stream of the origin on its way through: passed on piece by piece as it arrives, read alongside, and kept when it
 //! has ended well.
 
-use std::rc::Rc;
-
 use adlib_shared::copy::Copy;
 use adlib_shared::event::{Decoder, Event};
 use adlib_shared::problem::{Code, Problem};
@@ -10,9 +8,9 @@ use bytes::Bytes;
 use futures::stream::{self, StreamExt};
 
 use crate::call::Call;
-use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::flight::prolonging;
+use crate::grant::Grant;
 use crate::keep::Keep;
 use crate::log;
 use crate::record::Record;
@@ -24,11 +22,11 @@ use crate::world::{Incoming, SendError, World};
 pub const STREAM_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The state of one stream.
-struct Relay<W> {
-    edge: Rc<Edge<W>>,
+struct Relay<W: World> {
     id: RequestId,
     now_ms: u64,
     record: Record,
+    grant: Grant<W>,
     incoming: Incoming,
     decoder: Decoder,
     passed_bytes: usize,
@@ -53,12 +51,12 @@ enum Phase {
 
 /// The body of a reply that passes a stream on. The origin is read only as fast as the client reads; a client that
 /// leaves drops the body, and with it the connection to the origin.
-pub fn relay<W: World>(edge: Rc<Edge<W>>, call: &Call, incoming: Incoming, keep: Option<Keep>) -> Body {
+pub fn relay<W: World>(call: &Call, incoming: Incoming, keep: Option<Keep>, grant: Grant<W>) -> Body {
     let relay = Relay {
-        edge,
         id: call.id.clone(),
         now_ms: call.now_ms,
         record: call.record.clone(),
+        grant,
         incoming,
         decoder: Decoder::new(),
         passed_bytes: 0,
@@ -84,13 +82,13 @@ impl<W: World> Relay<W> {
             && let Some(keep) = self.keep.take()
         {
             match end {
-                Ok(copy) => keep.copy(&self.edge, &self.id, &copy).await,
-                Err(failure) => keep.failure(&self.edge, &self.id, &failure).await,
+                Ok(copy) => keep.copy(self.grant.edge(), &self.id, &copy).await,
+                Err(failure) => keep.failure(self.grant.edge(), &self.id, &failure).await,
             }
         }
-        let lead = self.keep.as_ref().and_then(|keep| keep.lead.as_ref());
+        let leases = self.keep.iter().filter_map(Keep::lease).chain(self.grant.leases());
         let next = self.incoming.next();
-        match prolonging(&self.edge, &self.id, self.now_ms, lead, next).await {
+        match prolonging(self.grant.edge(), &self.id, self.now_ms, leases, next).await {
             Some(Ok(piece)) if self.passed_bytes + piece.len() <= STREAM_BYTES_MAX => {
                 self.passed_bytes += piece.len();
                 self.observe(&piece);
@@ -120,12 +118,14 @@ impl<W: World> Relay<W> {
         for event in events {
             match event {
                 Event::Done(copy) if self.phase == Phase::Running => {
+                    self.grant.settle(copy.usage);
                     self.end = Some(Ok(copy));
                     self.phase = Phase::Concluded;
                 }
                 Event::Error(problem) => {
                     let failure = Failure::from(problem);
                     self.record.fail(&failure);
+                    self.grant.fail(&failure);
                     self.end = Some(Err(failure));
                     self.phase = Phase::Concluded;
                 }
@@ -145,6 +145,7 @@ impl<W: World> Relay<W> {
         }
         let failure = Failure::from(error.clone());
         self.record.fail(&failure);
+        self.grant.fail(&failure);
         if !can_tell {
             return Some(Err(error));
         }

@@ -5,7 +5,7 @@ use std::task::{Context, Poll};
 
 use adlib_shared::problem;
 use bytes::Bytes;
-use futures::stream::{self, LocalBoxStream, StreamExt};
+use futures::stream::{LocalBoxStream, StreamExt};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Frame, SizeHint};
@@ -118,23 +118,6 @@ pub enum Body {
     /// Pieces as they come. The next is asked for only when the client has taken the last, and dropping the body
     /// drops what makes them.
     Pieces(LocalBoxStream<'static, Result<Bytes, SendError>>),
-}
-
-impl Body {
-    /// The same body, which holds something until it has been sent or dropped.
-    #[must_use]
-    pub fn holding<T: 'static>(self, held: T) -> Self {
-        match self {
-            Self::Whole(bytes) => Self::Whole(bytes),
-            Self::Pieces(mut pieces) => Self::Pieces(
-                stream::poll_fn(move |context| {
-                    let _ = &held;
-                    pieces.poll_next_unpin(context)
-                })
-                .boxed_local(),
-            ),
-        }
-    }
 }
 
 impl std::fmt::Debug for Body {

@@ -26,6 +26,8 @@
 //! | `rate_per_minute` | requests a minute and key; 0 for no limit | 100 |
 //! | `tenant_rate_per_minute` | requests a minute and tenant; 0 for no limit | 0 |
 //! | `address_rate_per_minute` | requests a minute and address, with any key; 0 for no limit | 0 |
+//! | `tokens_per_minute` | tokens that the origin reads and writes, a minute and key; 0 for no limit | 0 |
+//! | `streams_max` | answers of the origin at once and key, streamed or not; 0 for no limit | 0 |
 //! | `failures_per_minute` | failed authentications a minute and address; 0 for no limit | 20 |
 //! | `strikes_max` | what a key or an address may do wrong within ten minutes before it is blocked; 0 for no blocks | 60 |
 //! | `allowed_networks` | networks such as `192.0.2.0/24`, separated by commas, that are not limited nor blocked | none |
@@ -84,7 +86,7 @@ pub struct Variable {
 }
 
 /// Every variable that the component reads.
-pub const VARIABLES: [Variable; 31] = [
+pub const VARIABLES: [Variable; 33] = [
     open("origin_url", "http://127.0.0.1:8080"),
     open("origin_url_2", NO_ORIGIN),
     open("origin_url_3", NO_ORIGIN),
@@ -107,6 +109,8 @@ pub const VARIABLES: [Variable; 31] = [
     open("rate_per_minute", "100"),
     open("tenant_rate_per_minute", "0"),
     open("address_rate_per_minute", "0"),
+    open("tokens_per_minute", "0"),
+    open("streams_max", "0"),
     open("failures_per_minute", "20"),
     open("strikes_max", "60"),
     open("allowed_networks", ""),

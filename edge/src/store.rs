@@ -65,13 +65,16 @@ impl Visited {
     }
 }
 
-/// A right to do something alone for a while. It ends by itself, so that an instance which ends holds nothing up.
+/// A right to do something for a while, alone or as one of a few. It ends by itself, so that an instance which ends holds
+/// nothing up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
     /// What is leased, such as `flight/<key>`.
     pub name: String,
     /// Who holds it: a random number.
     pub token: u128,
+    /// How many may hold it at once.
+    pub seats: u32,
 }
 
 /// An answer that is to be kept.
@@ -83,7 +86,7 @@ pub struct NewEntry<'a> {
     pub sealed: &'a [u8],
     /// For how many seconds it can be of use, stale times included. A store that can forgets it then.
     pub keep_s: u64,
-    /// The lease under which it was made: the entry is kept only if nobody else has taken it over.
+    /// The lease under which it was made, of one seat: the entry is kept only if nobody else has taken it over.
     pub lease: Option<&'a Lease>,
 }
 
@@ -115,6 +118,9 @@ pub trait Store {
     /// Asks for everything that one request needs to know.
     fn visit<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, Visited>;
 
+    /// Corrects a limit that let a request pass which took its cost, and then used so much of it.
+    fn settle<'a>(&'a self, limit: &'a Limit, used: u32, now_ms: u64) -> Answer<'a, ()>;
+
     /// Counts something that a subject did wrong, and blocks it where it was too much: `gcra` says what is. The block
     /// comes back where there is a new one.
     fn strike(&self, subject: Subject, gcra: Gcra, now_ms: u64) -> Answer<'_, Option<Block>>;
@@ -128,7 +134,7 @@ pub trait Store {
     /// Drops what is kept under a key.
     fn drop_entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, ()>;
 
-    /// Takes a lease, unless somebody else holds it. The holder may take it again, which prolongs it.
+    /// Takes a lease, unless all of its seats are taken. The holder may take it again, which prolongs it.
     fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64, lasts_ms: u64) -> Answer<'a, bool>;
 
     /// Gives a lease back, if it is still held.

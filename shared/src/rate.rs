@@ -80,4 +80,14 @@ impl Gcra {
             new_state: State(new),
         }
     }
+
+    /// The state after it has turned out that a request which took `reserved` has used `used`. Each is at most the burst,
+    /// as in [`take`](Self::take).
+    pub fn settle(&self, state: State, reserved: u32, used: u32, now_ms: u64) -> State {
+        let now = now_ms.min(NOW_MS_MAX) * 1000;
+        let latest = now + self.window_us();
+        let cost = |cost: u32| self.interval_us * u64::from(cost.min(self.burst));
+        let due = state.0.clamp(now, latest) + cost(used);
+        State(due.saturating_sub(cost(reserved)).clamp(now, latest))
+    }
 }

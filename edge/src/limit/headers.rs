@@ -6,31 +6,43 @@ use http::{HeaderMap, HeaderValue};
 
 use super::{Limit, PERIOD_MS};
 
-/// Adds the headers of all limits that were judged. OpenAI clients read the first one's.
-pub fn mark(headers: &mut HeaderMap, limits: &[Limit], decisions: &[Decision]) {
-    let judged: Vec<(&Limit, &Decision)> = limits.iter().zip(decisions).collect();
-    let Some((first, decision)) = judged.first() else { return };
+/// Adds the headers of all limits that were judged. OpenAI clients read those of the first limit on requests, and those of
+/// the one on tokens.
+pub fn mark(headers: &mut HeaderMap, judged: &[(Limit, Decision)]) {
+    if judged.is_empty() {
+        return;
+    }
     let mut set = |name: &'static str, value: String| {
         if let Ok(value) = HeaderValue::try_from(value) {
             headers.insert(name, value);
         }
     };
-    set(
-        "ratelimit-policy",
-        list(&judged, |limit, _| format!("q={};w={}", limit.gcra.burst(), PERIOD_MS / 1000)),
-    );
-    set("ratelimit", list(&judged, |_, decision| rest(decision)));
-    set("x-ratelimit-limit-requests", first.gcra.burst().to_string());
-    set("x-ratelimit-remaining-requests", decision.remaining.to_string());
-    set("x-ratelimit-reset-requests", duration(decision.reset_ms));
+    set("ratelimit-policy", list(judged, |limit, _| policy(limit)));
+    set("ratelimit", list(judged, |_, decision| rest(decision)));
+    let find = |unit| judged.iter().find(|(limit, _)| limit.meter.unit() == unit);
+    if let Some((limit, decision)) = find(None) {
+        set("x-ratelimit-limit-requests", limit.gcra.burst().to_string());
+        set("x-ratelimit-remaining-requests", decision.remaining.to_string());
+        set("x-ratelimit-reset-requests", duration(decision.reset_ms));
+    }
+    if let Some((limit, decision)) = find(Some("tokens")) {
+        set("x-ratelimit-limit-tokens", limit.gcra.burst().to_string());
+        set("x-ratelimit-remaining-tokens", decision.remaining.to_string());
+        set("x-ratelimit-reset-tokens", duration(decision.reset_ms));
+    }
 }
 
 /// One item for each limit: its name, then its parameters.
-fn list(judged: &[(&Limit, &Decision)], parameters: impl Fn(&Limit, &Decision) -> String) -> String {
-    let item = |(limit, decision): &(&Limit, &Decision)| {
+fn list(judged: &[(Limit, Decision)], parameters: impl Fn(&Limit, &Decision) -> String) -> String {
+    let item = |(limit, decision): &(Limit, Decision)| {
         format!("\"{}\";{}", limit.meter.policy(), parameters(limit, decision))
     };
     judged.iter().map(item).collect::<Vec<_>>().join(", ")
+}
+
+fn policy(limit: &Limit) -> String {
+    let unit = limit.meter.unit().map(|unit| format!("qu=\"{unit}\";")).unwrap_or_default();
+    format!("q={};{unit}w={}", limit.gcra.burst(), PERIOD_MS / 1000)
 }
 
 /// What is left, and the draft's `t`: seconds until there is quota again where there is none, else until it is all there.
@@ -51,19 +63,24 @@ fn duration(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use adlib_shared::key::KeyId;
     use adlib_shared::rate::{Gcra, State};
 
     use super::*;
     use crate::limit::Meter;
 
+    /// What a limit of an unused meter says.
+    fn judged(meter: Meter, burst: u32, cost: u32) -> (Limit, Decision) {
+        let limit = Limit { meter, gcra: Gcra::new(PERIOD_MS, burst), cost };
+        let decision = limit.gcra.take(State::default(), cost, 1_000_000);
+        (limit, decision)
+    }
+
     #[test]
     fn the_headers_tell_policy_rest_and_time() {
-        let key = Meter::Tenant("key".to_owned());
-        let of = |burst| Limit { meter: key.clone(), gcra: Gcra::new(PERIOD_MS, burst), cost: 1 };
-        let limits = [of(100), of(6)];
-        let decisions = limits.each_ref().map(|limit| limit.gcra.check(State::default(), 1_000_000));
+        let tenant = || Meter::Tenant("acme".to_owned());
         let mut headers = HeaderMap::new();
-        mark(&mut headers, &limits, &decisions);
+        mark(&mut headers, &[judged(tenant(), 100, 1), judged(tenant(), 6, 1)]);
         for (name, value) in [
             ("ratelimit-policy", "\"tenant\";q=100;w=60, \"tenant\";q=6;w=60"),
             ("ratelimit", "\"tenant\";r=99;t=1, \"tenant\";r=5;t=10"),
@@ -74,8 +91,24 @@ mod tests {
             assert_eq!(headers[name], value, "{name}");
         }
         let mut nothing = HeaderMap::new();
-        mark(&mut nothing, &[], &[]);
+        mark(&mut nothing, &[]);
         assert!(nothing.is_empty());
+    }
+
+    #[test]
+    fn tokens_have_a_unit_and_headers_of_their_own() {
+        let mut headers = HeaderMap::new();
+        mark(&mut headers, &[judged(Meter::Tokens(KeyId([0; 8])), 6000, 1500)]);
+        for (name, value) in [
+            ("ratelimit-policy", "\"tokens\";q=6000;qu=\"tokens\";w=60"),
+            ("ratelimit", "\"tokens\";r=4500;t=15"),
+            ("x-ratelimit-limit-tokens", "6000"),
+            ("x-ratelimit-remaining-tokens", "4500"),
+            ("x-ratelimit-reset-tokens", "15s"),
+        ] {
+            assert_eq!(headers[name], value, "{name}");
+        }
+        assert!(!headers.contains_key("x-ratelimit-limit-requests"));
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Streams that end well, and streams that do not.
 
+use std::rc::Rc;
+
 use adlib_shared::event::Delta;
+use futures::executor::block_on;
 use http::Response;
 
 use super::*;
+use crate::authenticate::{Caller, KeyId, KeyLimits};
 use crate::harness::{Answered, Harness, brief, written};
 
 const MODEL: &str = "sha256:one";
@@ -135,14 +139,20 @@ fn a_stream_is_bounded() {
     }
 }
 
+fn caller() -> Caller {
+    let (tenant, name) = ("acme".to_owned(), "tests".to_owned());
+    Caller { tenant, name, key: KeyId([1; 8]), scopes: Vec::new(), limits: KeyLimits::default() }
+}
+
 #[test]
 fn a_client_that_leaves_ends_the_origins_work() {
     let harness = Harness::new();
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let incoming: Incoming = receiver.map(Ok).boxed_local();
     let head = http::Request::new(()).into_parts().0;
-    let call = Call::new(head, harness.now_ms, Rc::default(), || 1);
-    let body = relay(Rc::clone(&harness.edge), &call, incoming, None);
+    let mut call = Call::new(head, harness.now_ms, Rc::default(), || 1);
+    let grant = block_on(Grant::of(&harness.edge, &mut call, &caller(), 1)).expect("no limits");
+    let body = relay(&call, incoming, None, grant);
     assert!(!sender.is_closed());
     drop(body);
     assert!(sender.is_closed());

@@ -34,7 +34,7 @@ pub(crate) const CACHE_STATUS: &str = "cache-status";
 /// A brief, who sent it, and what they want of the cache.
 #[derive(Debug, Clone)]
 struct Asked {
-    tenant: String,
+    caller: Caller,
     brief: Brief,
     directives: Directives,
 }
@@ -56,7 +56,7 @@ where
     caller.require(Scope::Copy)?;
     let mut brief = read(edge, call, body).await?;
     brief.stream |= accepts_events(call.headers());
-    let asked = Asked { tenant: caller.tenant.clone(), brief, directives: Directives::of(call.headers()) };
+    let asked = Asked { caller: caller.clone(), brief, directives: Directives::of(call.headers()) };
 
     let place = Place::of(edge, call, caller, &asked.brief, &asked.directives).await?;
     let began = Instant::now();

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use adlib_shared::key::KeyLimits;
 use ipnet::IpNet;
 
 use super::{SettingsError, invalid};
@@ -19,6 +20,10 @@ pub struct Limits {
     pub tenant_rate_per_minute: Option<u32>,
     /// Requests a minute and address, with any key.
     pub address_rate_per_minute: Option<u32>,
+    /// Tokens a minute and key.
+    pub tokens_per_minute: Option<u32>,
+    /// Answers of the origin at once and key.
+    pub streams_max: Option<u32>,
     /// Failed authentications a minute and address.
     pub failures_per_minute: Option<u32>,
     /// Strikes before a block.
@@ -37,11 +42,33 @@ impl Limits {
             rate_per_minute: rate("rate_per_minute")?,
             tenant_rate_per_minute: rate("tenant_rate_per_minute")?,
             address_rate_per_minute: rate("address_rate_per_minute")?,
+            tokens_per_minute: rate("tokens_per_minute")?,
+            streams_max: rate("streams_max")?,
             failures_per_minute: rate("failures_per_minute")?,
             strikes_max: rate("strikes_max")?,
             allowed_networks,
         })
     }
+
+    /// Requests a minute of a key with these limits.
+    pub fn rate_of(&self, key: &KeyLimits) -> Option<u32> {
+        own_or(key.rate_per_minute, self.rate_per_minute)
+    }
+
+    /// Tokens a minute of a key with these limits.
+    pub fn tokens_of(&self, key: &KeyLimits) -> Option<u32> {
+        own_or(key.tokens_per_minute, self.tokens_per_minute)
+    }
+
+    /// Answers of the origin at once of a key with these limits.
+    pub fn streams_of(&self, key: &KeyLimits) -> Option<u32> {
+        own_or(key.streams_max, self.streams_max)
+    }
+}
+
+/// A key's own limit, where 0 is none, goes before the deployment's.
+fn own_or(own: Option<u32>, general: Option<u32>) -> Option<u32> {
+    own.map_or(general, |own| Some(own).filter(|own| *own > 0))
 }
 
 /// A list of networks.

@@ -184,6 +184,10 @@ impl<W: World> Store for KeyValue<W> {
         .boxed_local()
     }
 
+    fn settle<'a>(&'a self, limit: &'a Limit, used: u32, now_ms: u64) -> Answer<'a, ()> {
+        self.limiter.settle(&*self.world, limit, used, now_ms).boxed_local()
+    }
+
     fn strike(&self, subject: Subject, gcra: Gcra, now_ms: u64) -> Answer<'_, Option<Block>> {
         async move {
             let strike = Limit { meter: Meter::Strikes(subject), gcra, cost: 1 };

@@ -131,6 +131,14 @@ impl<W: World> Store for Redis<W> {
         .boxed_local()
     }
 
+    fn settle<'a>(&'a self, limit: &'a Limit, used: u32, _: u64) -> Answer<'a, ()> {
+        async move {
+            let arguments = rate(limit).into_iter().chain([number(&used)]).collect();
+            self.run(&self.scripts.settle, &[names::meter(&limit.meter)], arguments).await.map(|_| ())
+        }
+        .boxed_local()
+    }
+
     fn strike(&self, subject: Subject, gcra: Gcra, _: u64) -> Answer<'_, Option<Block>> {
         async move {
             let strike = Limit { meter: Meter::Strikes(subject), gcra, cost: 1 };
@@ -170,7 +178,7 @@ impl<W: World> Store for Redis<W> {
 
     fn acquire<'a>(&'a self, lease: &'a Lease, _: u64, lasts_ms: u64) -> Answer<'a, bool> {
         async move {
-            let arguments = vec![token(lease), number(&lasts_ms.max(1))];
+            let arguments = vec![token(lease), number(&lasts_ms.max(1)), number(&lease.seats)];
             Ok(self.run(&self.scripts.acquire, &[names::lease(lease)], arguments).await?.number()? == 1)
         }
         .boxed_local()

@@ -8,6 +8,10 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::{StoreError, Value};
 
+/// Runs a server as long as there is somebody to write to this shell, so that it ends with the test's process, however
+/// that ends.
+const UNTIL_INPUT_ENDS: &str = r#"redis-server "$@" & cat; kill $!; wait"#;
+
 /// A server and a connection to it.
 pub struct RedisServer {
     child: Child,
@@ -20,15 +24,21 @@ impl RedisServer {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = folder.path().join("redis.sock");
-        let mut child = Command::new("redis-server")
+        let mut child = Command::new("sh")
+            .args(["-c", UNTIL_INPUT_ENDS, "redis-server"])
             .args(["--port", "0", "--save", "", "--appendonly", "no", "--unixsocket"])
             .arg(&socket)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("redis-server is installed; `cargo dev test` installs it");
+            .expect("there is a shell");
         let log = BufReader::new(child.stdout.take().expect("a pipe"));
         let mut lines = log.lines().map_while(Result::ok);
-        assert!(lines.any(|line| line.contains("accept connections")), "redis-server does not start");
+        let has_started = lines.any(|line| line.contains("accept connections"));
+        assert!(
+            has_started,
+            "redis-server is not installed, or does not start; `cargo dev test` installs it"
+        );
         let info: ConnectionInfo = ConnectionAddr::Unix(socket).into_connection_info().expect("an address");
         let connection = Client::open(info).and_then(|client| client.get_connection()).expect("a connection");
         Self { child, connection: RefCell::new(connection), _folder: folder }
@@ -69,7 +79,7 @@ impl RedisServer {
 
 impl Drop for RedisServer {
     fn drop(&mut self) {
-        let _ = self.child.kill();
+        drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }

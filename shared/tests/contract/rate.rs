@@ -97,8 +97,35 @@ proptest! {
     }
 
     #[test]
-    fn any_numbers_are_answered(period: u64, burst: u32, state: u64, now: u64) {
-        let decision = Gcra::new(period, burst).check(State(state), now);
+    fn what_is_settled_counts_as_if_it_had_been_known(
+        burst in 1..1000_u32, before in 0..500_u32, reserved in 0..1200_u32, used in 0..1200_u32,
+    ) {
+        let limit = Gcra::new(60_000, burst);
+        let state = limit.take(State::default(), before, START).new_state;
+        let taken = limit.take(state, reserved, START);
+        if taken.allowed {
+            let settled = limit.settle(taken.new_state, reserved, used, START);
+            let known = limit.take(state, used, START);
+            let full = State((START * 1000) + limit.window_us());
+            prop_assert_eq!(settled, if known.allowed { known.new_state } else { full });
+        }
+    }
+
+    #[test]
+    fn what_is_settled_late_is_worth_no_more_than_an_unused_limit(burst in 1..1000_u32, late_ms in 0..200_000_u64) {
+        let limit = Gcra::new(60_000, burst);
+        let taken = limit.take(State::default(), burst, START);
+        let now = START + late_ms;
+        let settled = limit.settle(taken.new_state, burst, 0, now);
+        prop_assert_eq!(limit.take(settled, 0, now).remaining, burst);
+        prop_assert!(!limit.take(settled, burst, now).new_state.0 < now * 1000);
+    }
+
+    #[test]
+    fn any_numbers_are_answered(period: u64, burst: u32, state: u64, now: u64, cost: u32) {
+        let limit = Gcra::new(period, burst);
+        let decision = limit.check(State(state), now);
         prop_assert!(decision.remaining < burst.max(1));
+        limit.settle(State(state), cost, burst, now);
     }
 }

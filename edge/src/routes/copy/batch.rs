@@ -69,7 +69,7 @@ where
     for ((index, brief, current), stored) in currents.into_iter().zip(stored) {
         sorted.add(index, brief, current, stored.as_deref(), &directives, call);
     }
-    Ok(marked(Reply::lines(rest(edge, call, &caller.tenant, sorted.ready, sorted.pending))))
+    Ok(marked(Reply::lines(rest(edge, call, caller, sorted.ready, sorted.pending))))
 }
 
 /// A brief with its place in the batch and in the cache.

@@ -13,7 +13,6 @@ use http::header::ETAG;
 use http::{Method, StatusCode};
 
 use super::{Asked, CACHE_STATUS};
-use crate::admit::pass;
 use crate::answer::{self, ANSWER_BYTES_MAX};
 use crate::cache::{CacheStatus, Forward, Forwarded};
 use crate::call::Call;
@@ -21,6 +20,7 @@ use crate::edge::Edge;
 use crate::etag;
 use crate::failure::Failure;
 use crate::flight::prolonging;
+use crate::grant::{Grant, estimate};
 use crate::hop::Ask;
 use crate::keep::Keep;
 use crate::log;
@@ -42,13 +42,14 @@ pub(super) async fn forward<W: World>(
 ) -> Result<Reply, Failure> {
     let began = Instant::now();
     call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
-    pass(edge, call)?;
-    let lead = keep.as_ref().and_then(|keep| keep.lead.as_ref());
-    let outcome = prolonging(edge, &call.id, call.now_ms, lead, ask(edge, call, asked)).await;
+    let mut grant = Grant::of(edge, call, &asked.caller, estimate(&asked.brief)).await?;
+    let leases = keep.iter().filter_map(Keep::lease).chain(grant.leases());
+    let outcome = prolonging(edge, &call.id, call.now_ms, leases, ask(edge, call, asked)).await;
     call.time("origin", began);
     match outcome {
-        Ok(Answer::Events(incoming)) => Ok(Reply::events(relay(Rc::clone(edge), call, incoming, keep))),
+        Ok(Answer::Events(incoming)) => Ok(Reply::events(relay(call, incoming, keep, grant))),
         Ok(Answer::Whole(copy, body)) => {
+            grant.settle(copy.usage);
             let mut reply = Reply::json(body.clone());
             if let Some(keep) = keep
                 && let Some(entry) = keep.body(edge, &call.id, &copy, body).await
@@ -59,6 +60,7 @@ pub(super) async fn forward<W: World>(
             Ok(reply)
         }
         Err(failure) => {
+            grant.fail(&failure);
             if let Some(keep) = keep {
                 keep.failure(edge, &call.id, &failure).await;
             }
@@ -81,8 +83,8 @@ async fn ask<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked) -> Result
     let ask = Ask {
         method: Method::POST,
         route: "/v1/copy",
-        tenant: &asked.tenant,
-        prefix: &prefix(&asked.tenant, &asked.brief),
+        tenant: &asked.caller.tenant,
+        prefix: &prefix(&asked.caller.tenant, &asked.brief),
         accept: expected,
         body: asked.brief.to_json().into(),
         timeouts: granted(settings.timeouts, call)?,

@@ -104,12 +104,30 @@ impl Limiter {
             return Ok(Taken { decisions: decisions(&judged), untold: Vec::new() });
         }
         let decisions = decisions(&judged);
-        let told = judged.into_iter().filter(|judged| judged.is_told);
+        let told = judged.into_iter().filter(|judged| judged.is_told && judged.limit.cost > 0);
         let untold = told.map(|Judged { name, tally, .. }| {
             let unwritten = tally.borrow_mut().write();
             Untold { name, tally, unwritten }
         });
         Ok(Taken { decisions, untold: untold.collect() })
+    }
+
+    /// Corrects what a request took of a limit.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn settle<W: World>(
+        &self,
+        world: &W,
+        limit: &Limit,
+        used: u32,
+        now_ms: u64,
+    ) -> Result<(), StoreError> {
+        let name = name(&limit.meter);
+        let tally = self.tally(&name);
+        let stored = read(world, &name).await?;
+        let unwritten = tally.borrow_mut().settle(stored, limit, used, now_ms);
+        Untold { name, tally, unwritten }.tell(world).await
     }
 
     /// Forgets what was counted.
@@ -177,7 +195,9 @@ fn name(meter: &Meter) -> String {
         Meter::Address(address) => format!("rate/group/{:03x}", group(*address)),
         Meter::Failures(address) => format!("failures/group/{:03x}", group(*address)),
         Meter::Strikes(Subject::Address(address)) => format!("strikes/group/{:03x}", group(*address)),
-        Meter::Key(_) | Meter::Tenant(_) | Meter::Strikes(Subject::Key(_)) => meter.to_string(),
+        Meter::Key(_) | Meter::Tenant(_) | Meter::Tokens(_) | Meter::Strikes(Subject::Key(_)) => {
+            meter.to_string()
+        }
     }
 }
 

@@ -122,7 +122,7 @@ fn the_list_of_blocks_is_bounded() {
 #[test]
 fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     let store = store(&Rc::default());
-    let [mine, other] = [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token });
+    let [mine, other] = [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token, seats: 1 });
     let acquire = |lease: &Lease, now_ms| block_on(store.acquire(lease, now_ms, 1000)) == Ok(true);
     assert!(acquire(&mine, NOW_MS) && !acquire(&other, NOW_MS + 999));
     assert!(acquire(&mine, NOW_MS + 500), "the holder prolongs it");
@@ -132,4 +132,16 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     assert!(!acquire(&mine, NOW_MS + 1500), "only the holder gives it back");
     block_on(store.release(&other)).expect("the memory never fails");
     assert!(acquire(&mine, NOW_MS + 1500));
+}
+
+#[test]
+fn a_lease_of_several_seats_is_held_by_so_many() {
+    let store = store(&Rc::default());
+    let lease = |token| Lease { name: "streams/a".to_owned(), token, seats: 2 };
+    let acquire = |token, now_ms| block_on(store.acquire(&lease(token), now_ms, 1000)) == Ok(true);
+    assert!(acquire(1, NOW_MS) && acquire(2, NOW_MS + 500) && !acquire(3, NOW_MS + 999));
+    assert!(acquire(3, NOW_MS + 1000), "the first one's time is over");
+    assert!(!acquire(1, NOW_MS + 1000) && acquire(2, NOW_MS + 1000));
+    block_on(store.release(&lease(3))).expect("the memory never fails");
+    assert!(acquire(1, NOW_MS + 1000));
 }

@@ -1,12 +1,16 @@
 -- Takes a lease, or prolongs it for its holder.
 --
--- KEYS  the lease
--- ARGV  the holder's token, how long the lease lasts in milliseconds
+-- KEYS  the lease: its holders, by when each one's time ends
+-- ARGV  the holder's token, how long the lease lasts in milliseconds, how many may hold it
 --
--- Returns 1, or 0 where somebody else holds it.
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then
+-- Returns 1, or 0 where others hold it.
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now_ms)
+if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then
     return 0
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+redis.call('ZADD', KEYS[1], now_ms + ARGV[2], ARGV[1])
+-- Everyone holds it for the same time, so the last one's end is the latest.
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1

@@ -4,9 +4,12 @@
 -- ARGV  the entry's bytes, for how many seconds it is kept, the holder's token
 --
 -- Returns 1, or 0 where it is not kept.
-local holder = redis.call('GET', KEYS[2])
-if holder and holder ~= ARGV[3] then
-    return 0
+local time = redis.call('TIME')
+local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
+for _, holder in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now_ms, '+inf')) do
+    if holder ~= ARGV[3] then
+        return 0
+    end
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return 1

@@ -2,7 +2,5 @@
 --
 -- KEYS  the lease
 -- ARGV  the holder's token
-if redis.call('GET', KEYS[1]) == ARGV[1] then
-    redis.call('DEL', KEYS[1])
-end
+redis.call('ZREM', KEYS[1], ARGV[1])
 return 0

@@ -27,6 +27,7 @@ impl Script {
 /// All scripts.
 pub(super) struct Scripts {
     pub(super) visit: Script,
+    pub(super) settle: Script,
     pub(super) strike: Script,
     pub(super) keep: Script,
     pub(super) acquire: Script,
@@ -41,6 +42,7 @@ impl Scripts {
     pub(super) const fn new() -> Self {
         Self {
             visit: Script::new(include_str!("visit.lua")),
+            settle: Script::new(include_str!("settle.lua")),
             strike: Script::new(include_str!("strike.lua")),
             keep: Script::new(include_str!("keep.lua")),
             acquire: Script::new(include_str!("acquire.lua")),

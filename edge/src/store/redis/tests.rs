@@ -135,7 +135,7 @@ fn strikes_lead_to_blocks_that_double_as_in_rust() {
 fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     let world = world();
     let (first, second) = (store(&world), store(&world));
-    let [mine, other] = [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token });
+    let [mine, other] = [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token, seats: 1 });
     let acquire =
         |store: &Redis<Memory>, lease, lasts_ms| block_on(store.acquire(lease, 0, lasts_ms)) == Ok(true);
     let keep = |lease| {
@@ -151,6 +151,25 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     assert!(!acquire(&first, &mine, 60_000), "only the holder gives it back");
     block_on(second.release(&other)).expect("the server answers");
     assert!(acquire(&first, &mine, 60_000));
+}
+
+#[test]
+fn a_lease_of_several_seats_is_held_by_so_many() {
+    let world = world();
+    let (first, second) = (store(&world), store(&world));
+    let lease = |token| Lease { name: "streams/a".to_owned(), token, seats: 2 };
+    let acquire = |store: &Redis<Memory>, token, lasts_ms| {
+        block_on(store.acquire(&lease(token), 0, lasts_ms)) == Ok(true)
+    };
+    assert!(acquire(&first, 1, 50) && acquire(&second, 2, 60_000) && !acquire(&first, 3, 60_000));
+    assert!(acquire(&first, 2, 60_000), "the holder prolongs it");
+    run(&world, "BLPOP", &["nothing", "0.08"]);
+    assert!(acquire(&second, 3, 60_000), "the first one's time is over");
+    assert!(!acquire(&first, 1, 60_000));
+    block_on(first.release(&lease(2))).expect("the server answers");
+    assert!(acquire(&first, 1, 60_000));
+    let left_ms = run(&world, "PTTL", &[&format!("{PREFIX}lease/streams/a")]);
+    assert!(matches!(left_ms[..], [Value::Number(1..=60_000)]), "it ends by itself: {left_ms:?}");
 }
 
 #[test]
@@ -212,6 +231,24 @@ fn limits_count_as_in_rust() {
             let fits = sizes.iter().all(|(burst, cost)| (turn as u32 + 1) * (*cost).min(*burst) <= *burst);
             prop_assert_eq!(found.passes(), fits, "visit {}", turn);
         }
+    });
+}
+
+#[test]
+fn limits_are_settled_as_in_rust() {
+    let world = world();
+    let store = store(&world);
+    proptest!(ProptestConfig::with_cases(60), |(burst in 1..30_u32, cost in 0..40_u32, used in 0..40_u32)| {
+        run(&world, "FLUSHALL", &[]);
+        let limit = Limit { meter: meter(0), gcra: Gcra::new(3_600_000, burst), cost };
+        let taken = visited(&store, &[], std::slice::from_ref(&limit), &[], 0).decisions.remove(0);
+        block_on(store.settle(&limit, used, 0)).expect("the server answers");
+        let state = held(&world, &limit.meter.to_string()).map_or(0, |state| state.parse().expect("a number"));
+        let now_us = taken.new_state.0 - limit.gcra.interval_us() * u64::from(cost.min(burst));
+        let expected = limit.gcra.settle(taken.new_state, cost, used, now_us / 1000).0;
+        // The server's clock went on by a little, which counts only where nothing is left of what was taken.
+        let is_nothing = expected == now_us / 1000 * 1000;
+        prop_assert!(if is_nothing { state == 0 } else { state == expected }, "{state} {expected}");
     });
 }
 

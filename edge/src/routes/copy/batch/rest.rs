@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use adlib_shared::batch::{self, Batch, Line, Outcome};
 use adlib_shared::brief::Brief;
+use adlib_shared::copy::Usage;
 use adlib_shared::limits::EVENT_BYTES_MAX;
 use adlib_shared::problem::{Code, Problem};
 use bytes::{Bytes, BytesMut};
@@ -12,12 +13,14 @@ use http::{Method, StatusCode};
 
 use super::super::forward::granted;
 use super::line;
-use crate::admit::pass;
 use crate::answer;
+use crate::authenticate::Caller;
 use crate::cache::Held;
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::Failure;
+use crate::flight::prolonging;
+use crate::grant::{Grant, estimate};
 use crate::hop::Ask;
 use crate::keep::Keep;
 use crate::log;
@@ -35,10 +38,12 @@ pub(super) struct Pending {
     pub(super) fallback: Option<Held>,
 }
 
-struct Rest<W> {
+struct Rest<W: World> {
     edge: Rc<Edge<W>>,
     call: Call,
-    tenant: String,
+    caller: Caller,
+    /// What the origin is asked under, once it is.
+    grant: Option<Grant<W>>,
     ready: Vec<u8>,
     /// By the place in the request to the origin; `None` once it is answered.
     pending: Vec<Option<Pending>>,
@@ -52,14 +57,15 @@ struct Rest<W> {
 pub(super) fn rest<W: World>(
     edge: &Rc<Edge<W>>,
     call: &Call,
-    tenant: &str,
+    caller: &Caller,
     ready: Vec<u8>,
     pending: Vec<Pending>,
 ) -> Body {
     let rest = Rest {
         edge: Rc::clone(edge),
         call: call.aside(),
-        tenant: tenant.to_owned(),
+        caller: caller.clone(),
+        grant: None,
         ready,
         pending: pending.into_iter().map(Some).collect(),
         incoming: None,
@@ -96,7 +102,10 @@ impl<W: World> Rest<W> {
                 Some(incoming) => incoming,
                 None => self.ask().await?,
             };
-            let piece = incoming.next().await.ok_or_else(|| broken("lines are missing"))??;
+            let leases = self.grant.iter().flat_map(Grant::leases);
+            let next = incoming.next();
+            let piece = prolonging(&self.edge, &self.call.id, self.call.clock_ms(), leases, next).await;
+            let piece = piece.ok_or_else(|| broken("lines are missing"))??;
             self.incoming = Some(incoming);
             self.begun.extend_from_slice(&piece);
             let mut lines = Vec::new();
@@ -118,19 +127,24 @@ impl<W: World> Rest<W> {
     }
 
     async fn ask(&mut self) -> Result<Incoming, Failure> {
-        pass(&self.edge, &mut self.call)?;
+        let tokens = self.pending.iter().flatten().map(|pending| estimate(&pending.brief)).sum();
+        let grant = Grant::of(&self.edge, &mut self.call, &self.caller, tokens).await?;
+        let grant = self.grant.insert(grant);
         let settings = self.edge.settings()?;
         let ask = Ask {
             method: Method::POST,
             route: "/v1/copy/batch",
-            tenant: &self.tenant,
+            tenant: &self.caller.tenant,
             // The briefs of a batch begin differently; those of one tenant go to one origin.
-            prefix: &self.tenant,
+            prefix: &self.caller.tenant,
             accept: batch::CONTENT_TYPE,
             body: Batch::to_json(self.pending.iter().flatten().map(|pending| &pending.brief)).into(),
             timeouts: granted(settings.timeouts, &self.call)?,
         };
-        let (head, body) = ask.send(&self.edge, &self.call).await?.into_parts();
+        let asking = ask.send(&self.edge, &self.call);
+        let answer =
+            prolonging(&self.edge, &self.call.id, self.call.clock_ms(), grant.leases(), asking).await;
+        let (head, body) = answer?.into_parts();
         if head.status != StatusCode::OK {
             return Err(answer::failure(&head, body).await);
         }
@@ -150,7 +164,14 @@ impl<W: World> Rest<W> {
             serde_json::from_slice(line).map_err(|error| unusable(log::place(&error)))?;
         let pending = self.pending.get_mut(index).and_then(Option::take);
         let pending = pending.ok_or_else(|| unusable(format!("line {index} was not expected")))?;
-        let Pending { indices, keep, fallback, .. } = pending;
+        let Pending { indices, brief, keep, fallback } = pending;
+        let usage = match &outcome {
+            Outcome::Copy(copy) => copy.usage,
+            Outcome::Problem(_) => Usage::default(),
+        };
+        if let Some(grant) = &mut self.grant {
+            grant.settle_part(estimate(&brief), usage);
+        }
         let outcome = match outcome {
             Outcome::Copy(copy) => {
                 if let Some(keep) = keep {
@@ -182,6 +203,9 @@ impl<W: World> Rest<W> {
     /// The lines of everything that is still to be answered, when nothing more will come.
     fn give_up(&mut self, failure: &Failure) -> Bytes {
         self.call.record.fail(failure);
+        if let Some(grant) = &mut self.grant {
+            grant.fail(failure);
+        }
         let mut lines = Vec::new();
         for pending in std::mem::take(&mut self.pending).into_iter().flatten() {
             lines.extend(self.fail(&pending.indices, pending.fallback.as_ref(), failure));

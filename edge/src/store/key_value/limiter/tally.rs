@@ -59,8 +59,7 @@ impl Tally {
 
     /// Adds what the store says, and judges a reserved request by the sum. A refused one gives its share back.
     pub(super) fn merge(&mut self, stored: State, share: Share, limit: &Limit, now_ms: u64) -> Decision {
-        let stored_us = if stored.0 > far_us(limit.gcra, now_ms) { 0 } else { stored.0 };
-        let known_us = self.state.0.max(stored_us.max(us(now_ms)).saturating_add(self.unwritten.us));
+        let known_us = self.known_us(stored, limit.gcra, now_ms);
         let decision = limit.gcra.take(State(known_us.saturating_sub(share.us)), limit.cost, now_ms);
         self.heard_ms = Some(now_ms);
         self.state = State(known_us);
@@ -69,6 +68,20 @@ impl Tally {
             self.give_back(share);
         }
         decision
+    }
+
+    /// Corrects what a request took that was let through before, and says what the store has to be told.
+    pub(super) fn settle(&mut self, stored: State, limit: &Limit, used: u32, now_ms: u64) -> Unwritten {
+        let known = State(self.known_us(stored, limit.gcra, now_ms));
+        self.state = limit.gcra.settle(known, limit.cost, used, now_ms);
+        self.heard_ms = Some(now_ms);
+        self.write()
+    }
+
+    /// The state by what the store says and by what it does not know of yet.
+    fn known_us(&self, stored: State, gcra: Gcra, now_ms: u64) -> u64 {
+        let stored_us = if stored.0 > far_us(gcra, now_ms) { 0 } else { stored.0 };
+        self.state.0.max(stored_us.max(us(now_ms)).saturating_add(self.unwritten.us))
     }
 
     /// The request was not let through after all.

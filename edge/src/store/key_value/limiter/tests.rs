@@ -159,6 +159,29 @@ fn a_request_takes_its_cost() {
 }
 
 #[test]
+fn what_a_request_took_is_corrected_for_every_instance() {
+    for (used, remaining) in [(0, 10), (3, 7), (4, 6), (9, 1), (12, 0)] {
+        let (limiter, world) = (Limiter::default(), Memory::default());
+        let limit = Limit { cost: 4, ..limit(Gcra::new(PERIOD_MS, 10)) };
+        block_on(take_all(&limiter, &world, std::slice::from_ref(&limit), NOW_MS));
+        block_on(limiter.settle(&world, &limit, used, NOW_MS)).expect("a store that answers");
+        for limiter in [limiter, Limiter::default()] {
+            let nothing = [Limit { cost: 0, ..limit.clone() }];
+            let left = block_on(take_all(&limiter, &world, &nothing, NOW_MS))[0];
+            assert_eq!((left.allowed, left.remaining), (true, remaining), "{used}");
+        }
+    }
+}
+
+#[test]
+fn who_takes_nothing_writes_nothing() {
+    let (limiter, world) = (Limiter::default(), Memory::default());
+    let nothing = [Limit { cost: 0, ..limit(Gcra::new(PERIOD_MS, 10)) }];
+    assert_eq!(block_on(take_all(&limiter, &world, &nothing, NOW_MS))[0].remaining, 10);
+    assert_eq!(world.writes(), 0);
+}
+
+#[test]
 fn a_stored_state_that_is_not_a_number_counts_as_none() {
     let (limiter, world, gcra) = (Limiter::default(), Memory::default(), Gcra::new(PERIOD_MS, 1));
     block_on(world.set(&name(&meter('a')), b"junk")).expect("the memory never fails");
