@@ -13,6 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 const MODELS: &str = r#"{"object":"list","data":[{"id":"canned","object":"model","fingerprint":"sha256:cb3b98c2a598c22ede65f3536779315f942d7dd6fcde91fbaa8e5fdaa324d8ac","languages":["en"],"context_tokens_max":2048,"channel_revision":1}]}"#;
+const CHAT: &str = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1700000000,"model":"canned","choices":[{"index":0,"message":{"role":"assistant","content":"Juniper, a bread knife made in Sheffield, stays sharp for ten years."},"finish_reason":"stop"}],"usage":{"prompt_tokens":43,"completion_tokens":18,"total_tokens":61}}"#;
 /// Its answer to every brief.
 pub const COPY: &str = include_str!("canned_origin/copy.json");
 
@@ -52,7 +53,11 @@ impl Drop for CannedOrigin {
 }
 
 async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let text = if request.uri().path() == "/v1/models" { MODELS } else { COPY };
+    let text = match request.uri().path() {
+        "/v1/models" => MODELS,
+        "/v1/chat/completions" => CHAT,
+        _ => COPY,
+    };
     // The connection is kept only when the request was read to its end.
     let _ = request.into_body().collect().await;
     let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));

@@ -1,18 +1,20 @@
 //! What the edge answers from its cache in a second, and what it adds to an answer of the origin.
 //!
-//! Three peers are measured in the same rounds: a component that does next to nothing in the same runtime, once as a
-//! hello world and once with bodies of the same size, and a bare server that has every answer ready. What the first two
-//! take is the floor that the runtime and the component's kit set; what is above it is the edge's own.
+//! In the same rounds are measured: a component that does next to nothing in the same runtime, once as a hello world and
+//! once with bodies of the same size, and a bare server that has every answer ready. What the first two take is the floor
+//! that the runtime and the component's kit set; what is above it is the edge's own. Where they are installed, the edge is
+//! measured over Redis and in Spin too, and beside nginx's and LiteLLM's caches.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use adlib_benches::canned_origin::{self, CannedOrigin};
-use adlib_benches::load::{Load, Outcome, RequestText};
-use adlib_benches::machine;
+use adlib_benches::contender::{Contender, Measured};
+use adlib_benches::load::{Outcome, RequestText};
 use adlib_benches::median::median;
-use adlib_benches::table;
+use adlib_benches::peers::{self, installed};
+use adlib_benches::server::Server;
+use adlib_benches::{machine, table};
 use adlib_edge_host::{GuestOutput, Host, HostConfig, RunningHost, Stores, user_compile_cache};
 use adlib_shared::api_key::{ApiKey, Kind};
 use anyhow::{Context, ensure};
@@ -21,6 +23,10 @@ use clap::Parser;
 const SECRET: &str = "a secret of the measurements, 32 bytes or more";
 /// What the head of a cache hit holds.
 const HIT: &str = "adlib; hit";
+const EDGE_MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml");
+const HELLO_MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hello/spin.toml");
+/// LiteLLM is sent one in so many requests: it takes about so much longer.
+const LITELLM_ONE_IN: usize = 50;
 
 #[derive(Debug, Parser)]
 #[command(name = "cargo dev bench edge", about = "Measure the edge's cache hits and what it adds to a miss")]
@@ -53,26 +59,101 @@ async fn main() -> anyhow::Result<()> {
         "there is nothing to measure"
     );
     ensure!(arguments.hits >= arguments.connections, "each connection needs a request");
-    let origin = CannedOrigin::start().await?;
-    let key = ApiKey::generate(Kind::Test, [7; 16]);
-    let folder = tempfile::tempdir()?;
-    let edge = start_edge(&arguments.component, &origin, &key, folder.path()).await?;
-    let hello = start_hello(&arguments.hello).await?;
-    let places = Places { edge: edge.address(), hello: hello.address(), origin: origin.address() };
-    println!("edge/host on {}, the load on them too; key-value store in SQLite", machine::description());
+    let running = Running::start(&arguments).await?;
+    println!("On {}, the load on them too", machine::description());
     let mut rounds = Vec::new();
     for round in 0..arguments.rounds {
         eprintln!("round {} of {}", round + 1, arguments.rounds);
-        rounds.push(Round::measure(&arguments, &places, &key, round).await?);
+        rounds.push(Round::measure(&arguments, &running, round).await?);
     }
-    report(&rounds);
-    edge.shutdown().await;
-    hello.shutdown().await;
+    report(&running.contenders, &rounds);
+    for host in running.hosts {
+        host.shutdown().await;
+    }
     Ok(())
 }
 
+/// Everything that runs during a measurement.
+struct Running {
+    /// The edge in its host, hello world, bodies of a hit's size, the bare server; then those that are installed.
+    contenders: Vec<Contender>,
+    /// What misses are sent to: the edge over each store, and the origin itself.
+    misses: Vec<Contender>,
+    hosts: Vec<RunningHost>,
+    /// Ended by being dropped.
+    _servers: Vec<Server>,
+    _origin: CannedOrigin,
+    _folder: tempfile::TempDir,
+}
+
+impl Running {
+    async fn start(arguments: &Arguments) -> anyhow::Result<Self> {
+        let origin = CannedOrigin::start().await?;
+        let key = ApiKey::generate(Kind::Test, [7; 16]);
+        let folder = tempfile::tempdir()?;
+        let variables = variables(&origin, &key);
+        let edge = start_edge(&arguments.component, &variables, folder.path()).await?;
+        let hello = start_hello(&arguments.hello).await?;
+        let copies = copies("/v1/copy", &key);
+        let bodies = repeated(&copies_of_size(&key));
+        let here = |name, address, request: &Arc<RequestText>, expected| Contender {
+            name,
+            address,
+            request: Arc::clone(request),
+            expected,
+            is_here: true,
+            one_in: 1,
+        };
+        let mut contenders = vec![
+            here("hits", edge.address(), &repeated(&copies), HIT),
+            here("hello world", hello.address(), &greeting(), ""),
+            here("bodies of the same size", hello.address(), &bodies, ""),
+            here("bare server", origin.address(), &repeated(&copies), ""),
+        ];
+        let mut misses = vec![
+            here("misses", edge.address(), &copies, "fwd=uri-miss"),
+            here("bare server", origin.address(), &copies, ""),
+        ];
+        let (mut hosts, mut servers) = (vec![edge, hello], Vec::new());
+        let elsewhere = |contender| Contender { is_here: false, ..contender };
+        if let Some(program) = installed("redis-server") {
+            let redis = peers::redis(&program).await?;
+            let url = ("redis_url", format!("redis://{}", redis.address()));
+            let over = [&variables[..], &[url]].concat();
+            let edge = start_edge(&arguments.component, &over, folder.path()).await?;
+            contenders.push(here("hits over Redis", edge.address(), &repeated(&copies), HIT));
+            misses.push(here("misses over Redis", edge.address(), &copies, "fwd=uri-miss"));
+            servers.push(redis);
+            hosts.push(edge);
+        }
+        if let Some(program) = installed("spin") {
+            let edge = peers::spin(&program, Path::new(EDGE_MANIFEST), &variables).await?;
+            let hello = peers::spin(&program, Path::new(HELLO_MANIFEST), &[]).await?;
+            let [hits, world] = [
+                here("hits in Spin", edge.address(), &repeated(&copies), HIT),
+                here("hello world in Spin", hello.address(), &greeting(), ""),
+            ];
+            contenders.extend([hits, world].map(elsewhere));
+            servers.extend([edge, hello]);
+        }
+        if let Some(program) = installed("nginx") {
+            let nginx = peers::nginx(&program, origin.address()).await?;
+            let hits = here("nginx's cache", nginx.address(), &repeated(&copies), "x-cache: hit");
+            contenders.push(elsewhere(hits));
+            servers.push(nginx);
+        }
+        if let Some(program) = installed("litellm") {
+            let litellm = peers::litellm(&program, origin.address()).await?;
+            let hits = here("LiteLLM's cache", litellm.address(), &chat(), "x-litellm-cache-key");
+            contenders.push(Contender { one_in: LITELLM_ONE_IN, ..elsewhere(hits) });
+            servers.push(litellm);
+        }
+        Ok(Self { contenders, misses, hosts, _servers: servers, _origin: origin, _folder: folder })
+    }
+}
+
 async fn start_hello(component: &Path) -> anyhow::Result<RunningHost> {
-    let mut config = HostConfig::new(concat!(env!("CARGO_MANIFEST_DIR"), "/hello/spin.toml"));
+    let mut config = HostConfig::new(HELLO_MANIFEST);
     config.component = Some(component.to_owned());
     config.compile_cache = user_compile_cache();
     Host::start(config).await.context("cannot start the component that does next to nothing")
@@ -80,18 +161,13 @@ async fn start_hello(component: &Path) -> anyhow::Result<RunningHost> {
 
 async fn start_edge(
     component: &Path,
-    origin: &CannedOrigin,
-    key: &ApiKey,
+    variables: &[(&'static str, String)],
     folder: &Path,
 ) -> anyhow::Result<RunningHost> {
-    let manifest = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml"));
-    let mut config = HostConfig::new(manifest)
-        .with_variable("origin_url", format!("http://{}", origin.address()))
-        .with_variable("api_keys", format!("{}:benches:edge", key.hash(SECRET.as_bytes()).to_hex()))
-        .with_variable("key_pepper", SECRET)
-        .with_variable("hop_secret", SECRET)
-        // What is measured is the way of a request, not its refusal.
-        .with_variable("rate_per_minute", "0");
+    let mut config = HostConfig::new(EDGE_MANIFEST);
+    for (name, value) in variables {
+        config = config.with_variable(*name, value.clone());
+    }
     config.component = Some(component.to_owned());
     config.compile_cache = user_compile_cache();
     config.stores = Stores::Folder(folder.to_owned());
@@ -99,61 +175,40 @@ async fn start_edge(
     Host::start(config).await.context("cannot start the edge")
 }
 
-/// Where the servers are.
-struct Places {
-    edge: SocketAddr,
-    hello: SocketAddr,
-    origin: SocketAddr,
+fn variables(origin: &CannedOrigin, key: &ApiKey) -> Vec<(&'static str, String)> {
+    vec![
+        ("origin_url", format!("http://{}", origin.address())),
+        ("api_keys", format!("{}:benches:edge", key.hash(SECRET.as_bytes()).to_hex())),
+        ("key_pepper", SECRET.to_owned()),
+        ("hop_secret", SECRET.to_owned()),
+        // What is measured is the way of a request, not its refusal.
+        ("rate_per_minute", "0".to_owned()),
+    ]
 }
 
 /// What one round measured.
 struct Round {
-    hits: Outcome,
-    hello: Outcome,
-    bodies: Outcome,
-    bare: Outcome,
-    hits_alone: Outcome,
-    bodies_alone: Outcome,
-    misses: Outcome,
-    direct: Outcome,
+    contenders: Vec<Measured>,
+    misses: Vec<Outcome>,
 }
 
 impl Round {
-    async fn measure(
-        arguments: &Arguments,
-        places: &Places,
-        key: &ApiKey,
-        round: usize,
-    ) -> anyhow::Result<Self> {
-        let &Places { edge, hello, origin } = places;
-        let copies = requests("/v1/copy", key);
-        // The first brief again and again.
-        let copy = repeated(&copies);
-        let body = repeated(&requests(&format!("/{}", canned_origin::COPY.len()), key));
-        let greeting: Arc<RequestText> = Arc::new(|_| b"GET /5 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec());
-        let send = |address, connections, requests, first, request: &Arc<RequestText>, expected| {
-            Load { address, connections, requests, first, request: Arc::clone(request), expected }.send()
-        };
+    async fn measure(arguments: &Arguments, running: &Running, round: usize) -> anyhow::Result<Self> {
         let (many, count, alone) = (arguments.connections, arguments.hits, arguments.misses);
-        // Every round has seeds of its own, so that none is known before.
-        let seed = 1 + round * alone;
-        // The first one fills the cache, in the first round.
-        send(edge, 1, 1, 0, &copy, "").await?;
-        Ok(Self {
-            hits: send(edge, many, count, 0, &copy, HIT).await?,
-            hello: send(hello, many, count, 0, &greeting, "").await?,
-            bodies: send(hello, many, count, 0, &body, "").await?,
-            bare: send(origin, many, count, 0, &copy, "").await?,
-            hits_alone: send(edge, 1, alone, 0, &copy, HIT).await?,
-            bodies_alone: send(hello, 1, alone, 0, &body, "").await?,
-            misses: send(edge, 1, alone, seed, &copies, "fwd=uri-miss").await?,
-            direct: send(origin, 1, alone, seed, &copies, "").await?,
-        })
+        let mut measured = Self { contenders: Vec::new(), misses: Vec::new() };
+        for contender in &running.contenders {
+            measured.contenders.push(contender.measure(many, count, alone).await?);
+        }
+        for contender in &running.misses {
+            // Every round has seeds of its own, so that none is known before.
+            measured.misses.push(contender.send(1, alone, 1 + round * alone, contender.expected).await?);
+        }
+        Ok(measured)
     }
 }
 
 /// Requests for a copy; the number is the seed, so that equal numbers have equal answers.
-fn requests(path: &str, key: &ApiKey) -> Arc<RequestText> {
+fn copies(path: &str, key: &ApiKey) -> Arc<RequestText> {
     let (path, key) = (path.to_owned(), key.expose().to_owned());
     Arc::new(move |number| {
         let body = format!(
@@ -167,49 +222,80 @@ fn requests(path: &str, key: &ApiKey) -> Arc<RequestText> {
     })
 }
 
+/// The same bodies for the component that does next to nothing, which answers with as many bytes as a hit has.
+fn copies_of_size(key: &ApiKey) -> Arc<RequestText> {
+    copies(&format!("/{}", canned_origin::COPY.len()), key)
+}
+
+fn greeting() -> Arc<RequestText> {
+    Arc::new(|_| b"GET /5 HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n".to_vec())
+}
+
+/// A request of the OpenAI API.
+fn chat() -> Arc<RequestText> {
+    let body = r#"{"model":"canned","messages":[{"role":"user","content":"Write a push notification for Juniper, a bread knife made in Sheffield that stays sharp for ten years"}]}"#;
+    let request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        peers::LITELLM_KEY,
+        body.len()
+    );
+    Arc::new(move |_| request.clone().into_bytes())
+}
+
 /// The first of the requests for every number.
 fn repeated(requests: &Arc<RequestText>) -> Arc<RequestText> {
     let request = requests(0);
     Arc::new(move |_| request.clone())
 }
 
-fn report(rounds: &[Round]) {
+fn report(contenders: &[Contender], rounds: &[Round]) {
     let middle = |of: &dyn Fn(&Round) -> f64| median(rounds.iter().map(of)).unwrap_or(f64::NAN);
-    let row = |name: &str, outcome: &dyn Fn(&Round) -> &Outcome| {
+    let row = |name: String, is_here: bool, outcome: &dyn Fn(&Round) -> &Outcome| {
         let times =
             [0.5, 0.99].map(|share| format!("{:.2}", middle(&|round| outcome(round).whole_ms(share))));
         let speed = format!("{:.0}", middle(&|round| outcome(round).per_second()));
         let computed = format!("{:.0}", middle(&|round| outcome(round).cpu_us()));
-        [&[name.to_owned(), speed][..], &times, &[computed]].concat()
+        let computed = if is_here { computed } else { "–".to_owned() };
+        [&[name, speed][..], &times, &[computed]].concat()
     };
     println!("Medians of {} rounds\n", rounds.len());
-    let rows = [
-        row("hits, many connections", &|round| &round.hits),
-        row("hello world, many connections", &|round| &round.hello),
-        row("bodies of the same size, many connections", &|round| &round.bodies),
-        row("bare server, many connections", &|round| &round.bare),
-        row("hits, one connection", &|round| &round.hits_alone),
-        row("bodies of the same size, one connection", &|round| &round.bodies_alone),
-        row("misses, one connection", &|round| &round.misses),
-        row("bare server, one connection", &|round| &round.direct),
-    ];
-    print!(
-        "{}",
-        table::markdown(&["", "requests/s", "p50 ms", "p99 ms", "CPU µs each, load included"], &rows)
-    );
-    let share = |peer: &dyn Fn(&Round) -> &Outcome| {
-        middle(&|round| round.hits.per_second() / peer(round).per_second())
-    };
-    let (hello, bare) = (share(&|round| &round.hello), share(&|round| &round.bare));
-    println!("\nHits a second, as a share of a hello world's {hello:.2}, of a bare server's {bare:.2}");
-    let above =
-        |peer: &dyn Fn(&Round) -> &Outcome| middle(&|round| round.hits.cpu_us() - peer(round).cpu_us());
-    let (runtime, own) =
-        (above(&|round| &round.bare) - above(&|round| &round.bodies), above(&|round| &round.bodies));
+    let mut rows = Vec::new();
+    for (at, contender) in contenders.iter().enumerate() {
+        let name = format!("{}, many connections", contender.name);
+        rows.push(row(name, contender.is_here, &|round| &round.contenders[at].many));
+    }
+    for (at, contender) in contenders.iter().enumerate() {
+        let name = format!("{}, one connection", contender.name);
+        rows.push(row(name, contender.is_here, &|round| &round.contenders[at].alone));
+    }
+    for at in 0..rounds[0].misses.len() {
+        let name = ["misses", "the origin itself", "misses over Redis"][at];
+        rows.push(row(format!("{name}, one connection"), true, &|round| &round.misses[at]));
+    }
+    let columns = ["", "requests/s", "p50 ms", "p99 ms", "CPU µs each of this process, load included"];
+    print!("{}", table::markdown(&columns, &rows));
+
+    println!();
+    let many = |round: &Round, at: usize| round.contenders[at].many.per_second();
+    for (at, contender) in contenders.iter().enumerate().skip(1) {
+        let ratio = middle(&|round| many(round, 0) / many(round, at));
+        println!("Hits a second are {ratio:.2} times those of: {}", contender.name);
+    }
+    let cpu = |at: usize| middle(&|round| round.contenders[at].many.cpu_us());
     println!(
-        "CPU of a hit above a bare server's answer: {runtime:.0} µs of the runtime, {own:.0} µs of the edge"
+        "CPU of a hit above a bare server's answer: {:.0} µs of the runtime, {:.0} µs of the edge",
+        cpu(2) - cpu(3),
+        cpu(0) - cpu(2)
     );
-    let added =
-        |share: f64| middle(&|round| round.misses.first_byte_ms(share) - round.direct.first_byte_ms(share));
-    println!("Added to a miss until the first byte: p50 {:.2} ms, p99 {:.2} ms", added(0.5), added(0.99));
+    for (at, store) in [(0, "key-value"), (2, "Redis")].iter().filter(|(at, _)| *at < rounds[0].misses.len())
+    {
+        let added = |share: f64| {
+            middle(&|round| round.misses[*at].first_byte_ms(share) - round.misses[1].first_byte_ms(share))
+        };
+        println!(
+            "Added to a miss until the first byte, over {store}: p50 {:.2} ms, p99 {:.2} ms",
+            added(0.5),
+            added(0.99)
+        );
+    }
 }
