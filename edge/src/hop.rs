@@ -4,7 +4,6 @@
 //! one is asked instead.
 
 pub mod attempts;
-pub mod breaker;
 pub mod budget;
 pub mod latency;
 pub mod origins;

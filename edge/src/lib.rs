@@ -13,6 +13,7 @@ pub mod answer;
 pub mod authenticate;
 pub mod block;
 pub mod body;
+pub mod breaker;
 pub mod cache;
 pub mod call;
 pub mod client_address;

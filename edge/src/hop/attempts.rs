@@ -11,9 +11,9 @@ use futures::future::{Either, select};
 use http::{Response, StatusCode};
 
 use super::Ask;
-use super::breaker::Pass;
 use super::origins::{Origin, watched};
 use crate::answer::is_of_type;
+use crate::breaker::Pass;
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::{Failure, RETRY_AFTER_S};

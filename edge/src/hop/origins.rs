@@ -9,11 +9,15 @@ use futures::stream;
 use http::Response;
 use twox_hash::XxHash3_64;
 
-use super::breaker::{Breaker, Pass};
 use super::budget::Budget;
 use super::latency::Latency;
+use crate::breaker::{Breaker, Pass, Policy};
 use crate::settings::OriginUrl;
 use crate::world::{Incoming, SendError};
+
+/// How often an origin may fail before it is left alone, and for how long.
+pub const PATIENCE: Policy =
+    Policy { failures: 5, open_first: Duration::from_secs(1), open_max: Duration::from_secs(30) };
 
 /// What an instance knows about the origins.
 #[derive(Debug, Default)]
@@ -41,7 +45,7 @@ impl Origins {
     pub fn new(urls: &[OriginUrl]) -> Self {
         let origin = |url: &OriginUrl| {
             let seed = XxHash3_64::oneshot(url.to_string().as_bytes());
-            Rc::new(Origin { url: url.clone(), seed, breaker: Rc::default() })
+            Rc::new(Origin { url: url.clone(), seed, breaker: Rc::new(Breaker::new(PATIENCE)) })
         };
         Self { all: urls.iter().map(origin).collect(), ..Self::default() }
     }

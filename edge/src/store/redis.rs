@@ -3,7 +3,6 @@
 //! All names share one hash tag, so that a cluster keeps them on one node. Records of keys and epochs do not expire;
 //! everything else does. A server that evicts should therefore evict only what expires (`volatile-ttl`).
 
-mod breaker;
 mod names;
 mod script;
 #[cfg(test)]
@@ -19,11 +18,11 @@ use adlib_shared::rate::{Decision, Gcra, State};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
-use self::breaker::Breaker;
 use self::script::{Script, Scripts};
 use self::values::{Values, unexpected};
 use super::{Answer, KEYS_MAX, Lease, NewEntry, NewKey, Store, StoredKey, Visit, Visited};
 use crate::block::{BLOCK_MS_MAX, BLOCK_MS_MIN, Block, DECAY_MS, LEVEL_MAX, Subject};
+use crate::breaker::{Breaker, Policy};
 use crate::limit::{Limit, Meter};
 use crate::settings::RedisAddress;
 use crate::stats::Counts;
@@ -36,25 +35,29 @@ pub const ANSWER_TIME_MAX: Duration = Duration::from_millis(250);
 /// What every name begins with.
 const PREFIX: &str = "{adlib}:";
 
+/// How often it may give no answer before it is left alone, and for how long. It is asked at every request, so this is soon
+/// known again.
+pub const PATIENCE: Policy =
+    Policy { failures: 3, open_first: Duration::from_secs(3), open_max: Duration::from_secs(3) };
+
 /// The store, and what this instance knows of it.
 pub struct Redis<W> {
     world: Rc<W>,
     address: RedisAddress,
     scripts: Scripts,
-    breaker: Breaker,
+    breaker: Rc<Breaker>,
 }
 
 impl<W: World> Redis<W> {
     /// The store on this server.
     pub fn new(world: Rc<W>, address: RedisAddress) -> Self {
-        Self { world, address, scripts: Scripts::new(), breaker: Breaker::default() }
+        Self { world, address, scripts: Scripts::new(), breaker: Rc::new(Breaker::new(PATIENCE)) }
     }
 
     /// Runs a command within [`ANSWER_TIME_MAX`], unless the server is being left alone.
     async fn command(&self, command: &'static str, arguments: Vec<Vec<u8>>) -> Result<Values, StoreError> {
-        if !self.breaker.may_ask(Instant::now()) {
-            return Err(StoreError::Unreachable("it did not answer a moment ago".to_owned()));
-        }
+        let pass = self.breaker.admit(Instant::now());
+        let pass = pass.map_err(|_| StoreError::Unreachable("it did not answer a moment ago".to_owned()))?;
         let answer = {
             let answer = pin!(self.world.redis(self.address.expose(), command, arguments));
             match select(answer, pin!(self.world.sleep(ANSWER_TIME_MAX))).await {
@@ -65,8 +68,8 @@ impl<W: World> Redis<W> {
             }
         };
         match &answer {
-            Err(StoreError::Unreachable(_)) => self.breaker.failed(Instant::now()),
-            _ => self.breaker.answered(),
+            Err(StoreError::Unreachable(_)) => pass.failed(Instant::now()),
+            _ => pass.succeeded(),
         }
         answer.map(|values| Values(values.into_iter()))
     }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::harness::{Answered, Harness, brief, written};
-use crate::hop::breaker::FAILURES_TO_OPEN;
 use crate::hop::budget::RETRIES_FIRST;
 use crate::hop::latency::SAMPLES_MIN;
+use crate::hop::origins::PATIENCE;
 use crate::settings::NO_ORIGIN;
 use crate::world::memory::Scripted;
 
@@ -135,10 +135,10 @@ fn retries_have_a_budget() {
 #[test]
 fn an_origin_that_fails_again_and_again_is_left_alone() {
     let harness = one();
-    for _ in 0..FAILURES_TO_OPEN {
+    for _ in 0..PATIENCE.failures {
         assert_eq!(code(&harness.copy(&[], &brief())), "origin_unavailable");
     }
-    assert_eq!(asked(&harness).len() as u32, FAILURES_TO_OPEN);
+    assert_eq!(asked(&harness).len() as u32, PATIENCE.failures);
     let refused = harness.copy(&[], &brief());
     assert_eq!((code(&refused).as_str(), refused.header("retry-after")), ("origin_unavailable", "1"));
     assert!(asked(&harness).is_empty(), "it was asked nevertheless");
@@ -151,7 +151,7 @@ fn answers_that_break_off_open_the_circuit_and_another_origin_takes_over() {
         let head = Response::builder().status(200).header("content-type", "application/json");
         Ok(head.body(vec![Err(SendError::Broken("reset".into()))]).expect("a valid head"))
     };
-    for _ in 0..FAILURES_TO_OPEN {
+    for _ in 0..PATIENCE.failures {
         harness.world().expect(broken());
         assert_eq!(code(&harness.copy(&[], &brief())), "origin_failed");
     }
@@ -164,11 +164,11 @@ fn answers_that_break_off_open_the_circuit_and_another_origin_takes_over() {
 #[test]
 fn problems_of_the_contract_are_signs_of_life() {
     let harness = one();
-    for _ in 0..2 * FAILURES_TO_OPEN {
+    for _ in 0..2 * PATIENCE.failures {
         harness.world().expect(problem(Code::Overloaded));
         assert_eq!(code(&harness.copy(&[], &brief())), "overloaded");
     }
-    assert_eq!(asked(&harness).len() as u32, 2 * FAILURES_TO_OPEN);
+    assert_eq!(asked(&harness).len() as u32, 2 * PATIENCE.failures);
 }
 
 #[test]
@@ -189,9 +189,9 @@ fn the_origin_learns_what_time_is_left() {
 
 #[test]
 fn a_time_out_that_the_client_asked_for_does_not_speak_against_the_origin() {
-    for (deadline_ms, asked_at_all) in [("600000", FAILURES_TO_OPEN), ("50", FAILURES_TO_OPEN + 1)] {
+    for (deadline_ms, asked_at_all) in [("600000", PATIENCE.failures), ("50", PATIENCE.failures + 1)] {
         let harness = Harness::with(&[TWO[2], ("origin_first_byte_ms", "1000")]);
-        for _ in 0..=FAILURES_TO_OPEN {
+        for _ in 0..=PATIENCE.failures {
             harness.world().expect(Err(SendError::TimedOut("first byte".into())));
             harness.copy(&[(DEADLINE, deadline_ms)], &brief());
         }

@@ -1,5 +1,5 @@
-//! A circuit breaker (Nygard, "Release It!"): an origin that fails again and again is left alone for a while, and then
-//! asked by one request before all others.
+//! A circuit breaker (Nygard, "Release It!"): a server that fails again and again is left alone for a while, and then asked
+//! by one request before all others.
 //!
 //! It learns from the requests themselves. What it knows lives as long as the instance.
 
@@ -7,16 +7,23 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// Failures in a row that open the circuit.
-pub const FAILURES_TO_OPEN: u32 = 5;
-/// How long the circuit is open at first.
-pub const OPEN_FIRST: Duration = Duration::from_secs(1);
-/// How long it is open at most; the time doubles with every probe that fails.
-pub const OPEN_MAX: Duration = Duration::from_secs(30);
+/// When the circuit opens, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Failures in a row that open it.
+    pub failures: u32,
+    /// How long it is open at first.
+    pub open_first: Duration,
+    /// How long it is open at most; the time doubles with every probe that fails.
+    pub open_max: Duration,
+}
 
-/// What is known about one origin's health.
-#[derive(Debug, Default)]
-pub struct Breaker(Cell<State>);
+/// What is known about one server's health.
+#[derive(Debug)]
+pub struct Breaker {
+    policy: Policy,
+    state: Cell<State>,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum State {
@@ -31,12 +38,6 @@ enum State {
     HalfOpen { wait: Duration },
 }
 
-impl Default for State {
-    fn default() -> Self {
-        Self::Closed { failures: 0 }
-    }
-}
-
 /// Leave to send one request. What becomes of it is told by its methods; a pass that is dropped untold taught nothing.
 #[derive(Debug)]
 pub struct Pass {
@@ -46,16 +47,21 @@ pub struct Pass {
 }
 
 impl Breaker {
+    /// A closed one.
+    pub const fn new(policy: Policy) -> Self {
+        Self { policy, state: Cell::new(State::Closed { failures: 0 }) }
+    }
+
     /// Leave to send a request, or how long there is none.
     ///
     /// # Errors
     /// The time until the next probe; while one is on its way, the time after which another would follow its failure.
     pub fn admit(self: &Rc<Self>, now: Instant) -> Result<Pass, Duration> {
-        match self.0.get() {
+        match self.state.get() {
             State::Closed { .. } => Ok(Pass { breaker: Rc::clone(self), probe: None }),
             State::Open { until, .. } if now < until => Err(until - now),
             State::Open { wait, .. } => {
-                self.0.set(State::HalfOpen { wait });
+                self.state.set(State::HalfOpen { wait });
                 Ok(Pass { breaker: Rc::clone(self), probe: Some(wait) })
             }
             State::HalfOpen { wait } => Err(wait),
@@ -64,17 +70,17 @@ impl Breaker {
 
     /// Whether all requests pass.
     pub fn is_closed(&self) -> bool {
-        matches!(self.0.get(), State::Closed { .. })
+        matches!(self.state.get(), State::Closed { .. })
     }
 
     fn fail(&self, now: Instant) {
         let open = |wait| State::Open { until: now + wait, wait };
-        self.0.set(match self.0.get() {
-            State::Closed { failures } if failures + 1 < FAILURES_TO_OPEN => {
+        self.state.set(match self.state.get() {
+            State::Closed { failures } if failures + 1 < self.policy.failures => {
                 State::Closed { failures: failures + 1 }
             }
-            State::Closed { .. } => open(OPEN_FIRST),
-            State::HalfOpen { wait } => open((wait * 2).min(OPEN_MAX)),
+            State::Closed { .. } => open(self.policy.open_first),
+            State::HalfOpen { wait } => open((wait * 2).min(self.policy.open_max)),
             // A request that was under way before the circuit opened says nothing new.
             State::Open { until, wait } => State::Open { until, wait },
         });
@@ -82,10 +88,10 @@ impl Breaker {
 }
 
 impl Pass {
-    /// The origin answers: the circuit closes. Failures in a row are forgotten only at the answer's end.
+    /// The server answers: the circuit closes. Failures in a row are forgotten only at the answer's end.
     pub fn answered(&mut self) {
         if self.probe.take().is_some() {
-            self.breaker.0.set(State::Closed { failures: 0 });
+            self.breaker.state.set(State::Closed { failures: 0 });
         }
     }
 
@@ -93,7 +99,7 @@ impl Pass {
     pub fn succeeded(mut self) {
         self.answered();
         if self.breaker.is_closed() {
-            self.breaker.0.set(State::Closed { failures: 0 });
+            self.breaker.state.set(State::Closed { failures: 0 });
         }
     }
 
@@ -108,7 +114,7 @@ impl Drop for Pass {
     /// A probe that came to no end, because its client has left, makes room for another one.
     fn drop(&mut self) {
         if let Some(wait) = self.probe {
-            self.breaker.0.set(State::Open { until: Instant::now(), wait });
+            self.breaker.state.set(State::Open { until: Instant::now(), wait });
         }
     }
 }
@@ -116,6 +122,9 @@ impl Drop for Pass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const POLICY: Policy =
+        Policy { failures: 5, open_first: Duration::from_secs(1), open_max: Duration::from_secs(30) };
 
     fn fail(breaker: &Rc<Breaker>, times: u32, now: Instant) {
         for _ in 0..times {
@@ -125,22 +134,22 @@ mod tests {
 
     #[test]
     fn failures_in_a_row_open_it_and_one_fewer_do_not() {
-        let (breaker, now) = (Rc::new(Breaker::default()), Instant::now());
-        fail(&breaker, FAILURES_TO_OPEN - 1, now);
+        let (breaker, now) = (Rc::new(Breaker::new(POLICY)), Instant::now());
+        fail(&breaker, POLICY.failures - 1, now);
         breaker.admit(now).expect("it is closed").succeeded();
-        fail(&breaker, FAILURES_TO_OPEN - 1, now);
+        fail(&breaker, POLICY.failures - 1, now);
         assert!(breaker.is_closed());
         fail(&breaker, 1, now);
-        assert_eq!(breaker.admit(now).expect_err("it is open"), OPEN_FIRST);
-        let almost = now + OPEN_FIRST.saturating_sub(Duration::from_millis(1));
+        assert_eq!(breaker.admit(now).expect_err("it is open"), POLICY.open_first);
+        let almost = now + POLICY.open_first.saturating_sub(Duration::from_millis(1));
         assert!(breaker.admit(almost).is_err());
     }
 
     #[test]
     fn one_probe_decides_and_the_others_wait() {
-        let (breaker, now) = (Rc::new(Breaker::default()), Instant::now());
-        fail(&breaker, FAILURES_TO_OPEN, now);
-        let later = now + OPEN_FIRST;
+        let (breaker, now) = (Rc::new(Breaker::new(POLICY)), Instant::now());
+        fail(&breaker, POLICY.failures, now);
+        let later = now + POLICY.open_first;
         let mut probe = breaker.admit(later).expect("the probe");
         assert!(breaker.admit(later).is_err(), "a second probe");
         probe.answered();
@@ -149,8 +158,8 @@ mod tests {
 
     #[test]
     fn a_failed_probe_doubles_the_time_up_to_its_limit() {
-        let (breaker, mut now) = (Rc::new(Breaker::default()), Instant::now());
-        fail(&breaker, FAILURES_TO_OPEN, now);
+        let (breaker, mut now) = (Rc::new(Breaker::new(POLICY)), Instant::now());
+        fail(&breaker, POLICY.failures, now);
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             let wait = breaker.admit(now).expect_err("it is open");
             assert_eq!(wait, Duration::from_secs(seconds));
@@ -161,16 +170,16 @@ mod tests {
 
     #[test]
     fn a_probe_whose_client_leaves_makes_room_for_the_next() {
-        let (breaker, now) = (Rc::new(Breaker::default()), Instant::now());
-        fail(&breaker, FAILURES_TO_OPEN, now);
-        drop(breaker.admit(now + OPEN_FIRST).expect("the probe"));
-        assert!(breaker.admit(now + OPEN_FIRST).is_ok());
+        let (breaker, now) = (Rc::new(Breaker::new(POLICY)), Instant::now());
+        fail(&breaker, POLICY.failures, now);
+        drop(breaker.admit(now + POLICY.open_first).expect("the probe"));
+        assert!(breaker.admit(now + POLICY.open_first).is_ok());
     }
 
     #[test]
     fn an_answer_that_breaks_off_counts_although_it_began() {
-        let (breaker, now) = (Rc::new(Breaker::default()), Instant::now());
-        for _ in 0..FAILURES_TO_OPEN {
+        let (breaker, now) = (Rc::new(Breaker::new(POLICY)), Instant::now());
+        for _ in 0..POLICY.failures {
             let mut pass = breaker.admit(now).expect("a pass");
             pass.answered();
             pass.failed(now);
