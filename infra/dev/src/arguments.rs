@@ -20,6 +20,8 @@ pub(crate) enum Verb {
     Up(Up),
     /// Run every test of the workspace
     Test(Test),
+    /// Run the fuzz targets, each for a while
+    Fuzz(Fuzz),
     /// Measure a part of Adlib beside its peers
     Bench(Bench),
     /// Check formatting, lints, dependencies, style and layering
@@ -92,6 +94,16 @@ pub(crate) struct Test {
     /// Passed on to `cargo test` and, after a further `--`, to the test binaries
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENTS")]
     pub(crate) rest: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Fuzz {
+    /// The targets; all of them where none is named
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// How long each of them runs
+    #[arg(long, default_value_t = 60, value_parser = value_parser!(u32).range(1..))]
+    pub(crate) seconds: u32,
 }
 
 #[derive(Debug, Args)]

@@ -10,13 +10,13 @@ use crate::command;
 use crate::error::Error;
 use crate::workspace::Workspace;
 
-/// Runs `cargo build` with the given arguments and returns the files it made (or found up to date).
+/// Runs `cargo build`, or `cargo rustc`, with the given arguments and returns the files it made (or found up to date).
 /// Cargo's own progress goes to the terminal.
-pub(crate) fn build(workspace: &Workspace, arguments: &[&str]) -> Result<Artifacts, Error> {
+pub(crate) fn build(workspace: &Workspace, verb: &str, arguments: &[&str]) -> Result<Artifacts, Error> {
     let mut cargo = workspace.cargo();
-    cargo.arg("build").args(arguments).arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
+    cargo.arg(verb).args(arguments).arg("--message-format=json-render-diagnostics").stdout(Stdio::piped());
     let not_run =
-        |source| Error::CommandNotRun { command: format!("cargo build {}", arguments.join(" ")), source };
+        |source| Error::CommandNotRun { command: format!("cargo {verb} {}", arguments.join(" ")), source };
     let mut child = cargo.spawn().map_err(not_run)?;
     let mut files = Vec::new();
     if let Some(stdout) = child.stdout.take() {

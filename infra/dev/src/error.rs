@@ -104,6 +104,15 @@ pub(crate) enum Error {
     #[error("stopped before everything was ready")]
     Interrupted,
 
+    #[error("{given} is no fuzz target; there are {known}")]
+    NoFuzzTarget { given: String, known: String },
+
+    #[error("ended with {status}; inputs that show why lie in {faults}; the end of its log:\n{tail}", faults = faults.display())]
+    FuzzTarget { status: ExitStatus, faults: PathBuf, tail: String },
+
+    #[error("fuzz targets that do not hold: {names}")]
+    FuzzFailed { names: String },
+
     #[error("{count} of the checks failed: {names}")]
     ChecksFailed { count: usize, names: String },
 }

@@ -8,6 +8,7 @@ mod command;
 mod compiler;
 mod component;
 mod error;
+mod fuzz;
 mod hexadecimal;
 mod home;
 mod interrupt;
@@ -52,6 +53,7 @@ fn run(verb: Verb) -> Result<(), Error> {
     match verb {
         Verb::Up(options) => up::run(&workspace, &options),
         Verb::Test(options) => test::run(&workspace, &options),
+        Verb::Fuzz(options) => fuzz::run(&workspace, &options),
         Verb::Bench(options) => bench::run(&workspace, &options),
         Verb::Check => check::run(&workspace),
         Verb::Key(options) => key::make(&options),

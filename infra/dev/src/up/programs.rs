@@ -23,7 +23,7 @@ impl Programs {
         if runtime == Runtime::Embedded {
             arguments.extend(["--package", "adlib-edge-host", "--bin", "edge-host"]);
         }
-        let built = artifact::build(workspace, &arguments)?;
+        let built = artifact::build(workspace, "build", &arguments)?;
         let host = match runtime {
             Runtime::Spin => program::on_path("spin").ok_or(Error::NoSpin)?,
             Runtime::Embedded => built.named("edge-host")?,

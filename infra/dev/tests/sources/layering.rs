@@ -97,7 +97,7 @@ const LEAVES: [&str; 6] =
     ["settings", "telemetry", "model::config", "model::quantize", "model::shape", "model::tensors"];
 
 /// The project's packages, and those of its packages that each may use.
-const PACKAGES: [(&str, &[&str]); 9] = [
+const PACKAGES: [(&str, &[&str]); 10] = [
     ("adlib-shared", &[]),
     ("adlib-edge", &["adlib-shared"]),
     ("adlib-edge-host", &["adlib-shared"]),
@@ -105,6 +105,7 @@ const PACKAGES: [(&str, &[&str]); 9] = [
     ("adlib-origin", &["adlib-shared"]),
     ("adlib-dev", &["adlib-shared"]),
     ("adlib-tests", &["adlib-shared", "adlib-origin", "adlib-edge-host"]),
+    ("adlib-fuzz", &["adlib-shared", "adlib-edge"]),
     ("adlib-benches-hello", &[]),
     ("adlib-benches", &["adlib-shared", "adlib-origin", "adlib-edge-host", "adlib-tests"]),
 ];
