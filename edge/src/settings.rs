@@ -7,7 +7,7 @@
 //! | variable | form | default |
 //! |---|---|---|
 //! | `origin_url` | `http://host:port` or `https://…`, no path | `http://127.0.0.1:8080` |
-//! | `origin_url_2` to `origin_url_4` | further origins of the same kind | `http://none.invalid`, which means none |
+//! | `second_origin_url`, `third_origin_url`, `fourth_origin_url` | further origins of the same kind | `http://none.invalid`, which means none |
 //! | `api_keys` (secret) | entries `hash:tenant:name:scopes`, see [`keyring`](crate::keyring) | none |
 //! | `key_pepper` (secret) | at least 16 bytes; the HMAC key of every stored key hash | required |
 //! | `hop_secret` (secret) | at least 16 bytes; signs the hop to the origin | required |
@@ -88,9 +88,9 @@ pub struct Variable {
 /// Every variable that the component reads.
 pub const VARIABLES: [Variable; 33] = [
     open("origin_url", "http://127.0.0.1:8080"),
-    open("origin_url_2", NO_ORIGIN),
-    open("origin_url_3", NO_ORIGIN),
-    open("origin_url_4", NO_ORIGIN),
+    open("second_origin_url", NO_ORIGIN),
+    open("third_origin_url", NO_ORIGIN),
+    open("fourth_origin_url", NO_ORIGIN),
     Variable { name: "api_keys", default: Some(""), secret: true },
     Variable { name: "key_pepper", default: None, secret: true },
     Variable { name: "hop_secret", default: None, secret: true },

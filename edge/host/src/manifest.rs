@@ -58,7 +58,7 @@ pub enum ManifestError {
     #[error("the variable `{0}` has a default and `required = true`")]
     DefaultAndRequired(String),
     #[error(
-        "`{name}` is no name of a variable: lower-case letters, digits and single underscores, a letter first"
+        "`{name}` is no name of a variable: words of lower-case letters and digits, a letter first in each, joined by `_`"
     )]
     VariableName { name: String },
     #[error("{place}: {source}")]
@@ -149,10 +149,11 @@ fn check_variable_name(name: &str) -> Result<(), ManifestError> {
 
 /// Spin's rule: such a name maps one to one onto the name of an environment variable.
 pub(crate) fn is_variable_name(name: &str) -> bool {
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && !name.ends_with('_')
-        && !name.contains("__")
+    let is_word = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_lowercase())
+            && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    name.split('_').all(is_word)
 }
 
 #[cfg(test)]

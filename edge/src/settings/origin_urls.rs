@@ -3,7 +3,8 @@
 use super::{OriginUrl, SettingsError, invalid};
 
 /// The variables, in their order.
-pub const ORIGIN_VARIABLES: [&str; 4] = ["origin_url", "origin_url_2", "origin_url_3", "origin_url_4"];
+pub const ORIGIN_VARIABLES: [&str; 4] =
+    ["origin_url", "second_origin_url", "third_origin_url", "fourth_origin_url"];
 /// The value of a variable that names no origin. It cannot be empty, because the manifest's list of allowed hosts takes no
 /// empty entry; and no host can have this name (RFC 6761, section 6.4).
 pub const NO_ORIGIN: &str = "http://none.invalid";

@@ -33,12 +33,13 @@ fn urls(settings: &Settings) -> Vec<String> {
 
 #[test]
 fn each_further_origin_has_a_variable_and_none_stands_there_twice() {
-    let settings = parsed(&[("origin_url_3", "https://c"), ("origin_url", "http://a")]).expect("valid");
+    let settings = parsed(&[("third_origin_url", "https://c"), ("origin_url", "http://a")]).expect("valid");
     assert_eq!(urls(&settings), ["http://a", "https://c"]);
-    let only_another = parsed(&[("origin_url", NO_ORIGIN), ("origin_url_2", "http://b")]).expect("valid");
+    let only_another =
+        parsed(&[("origin_url", NO_ORIGIN), ("second_origin_url", "http://b")]).expect("valid");
     assert_eq!(urls(&only_another), ["http://b"]);
-    for (value, named) in [("http://a/", "origin_url_2"), ("b", "origin_url_2")] {
-        let error = parsed(&[("origin_url", "http://a"), ("origin_url_2", value)]).expect_err(value);
+    for (value, named) in [("http://a/", "second_origin_url"), ("b", "second_origin_url")] {
+        let error = parsed(&[("origin_url", "http://a"), ("second_origin_url", value)]).expect_err(value);
         assert!(error.to_string().contains(named), "{error}");
     }
     assert!(parsed(&[("origin_url", NO_ORIGIN)]).is_err(), "no origin at all");

@@ -63,7 +63,7 @@ fn variables_have_a_name_and_either_a_default_or_a_requirement() {
     let with = |line: &str| WHOLE.replace("[variables]", &format!("[variables]\n{line}"));
     assert!(error(&with("a = {}")).contains("`a` has neither"));
     assert!(error(&with("a = { default = \"1\", required = true }")).contains("`a` has a default and"));
-    for name in ["A", "a__b", "a_", "1a", "\"a-b\"", "_a"] {
+    for name in ["A", "a__b", "a_", "1a", "a_1", "\"a-b\"", "_a"] {
         assert!(
             error(&with(&format!("{name} = {{ default = \"\" }}"))).contains("no name of a variable"),
             "{name}"

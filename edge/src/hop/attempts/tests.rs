@@ -15,14 +15,14 @@ use crate::world::memory::Scripted;
 const MODEL: &str = "sha256:1";
 /// The cache is switched off, so that every brief reaches an origin and no model is asked for.
 const TWO: [(&str, &str); 3] =
-    [("origin_url", "http://a"), ("origin_url_2", "http://b"), ("cache_ttl_s", "0")];
+    [("origin_url", "http://a"), ("second_origin_url", "http://b"), ("cache_ttl_s", "0")];
 
 fn two() -> Harness {
     Harness::with(&TWO)
 }
 
 fn one() -> Harness {
-    Harness::with(&[TWO[0], TWO[2], ("origin_url_2", NO_ORIGIN)])
+    Harness::with(&[TWO[0], TWO[2], ("second_origin_url", NO_ORIGIN)])
 }
 
 fn answer(status: u16, content_type: &str, body: impl Into<bytes::Bytes>) -> Scripted {
