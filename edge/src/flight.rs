@@ -72,7 +72,28 @@ pub struct Lead {
     flights: Flights,
     key: CacheKey,
     flight: Rc<Flight>,
-    lease: Option<Lease>,
+    lease: Option<Held>,
+}
+
+/// A lease that is held. One that is dropped without having been given back is so after the reply, unless another request
+/// of the instance has taken the lead over, and the lease with it.
+struct Held {
+    lease: Lease,
+    give_back: Option<Box<dyn FnOnce()>>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(give_back) = self.give_back.take() {
+            give_back();
+        }
+    }
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Held").field(&self.lease).finish()
+    }
 }
 
 /// The hope for an outcome.
@@ -100,17 +121,24 @@ impl Flights {
         let flight = Rc::clone(running.entry(key).or_default());
         Joined::Lead(Lead { flights: self.clone(), key, flight, lease: None })
     }
+
+    /// Whether somebody leads the flight of a key.
+    fn are_under_way(&self, key: &CacheKey) -> bool {
+        self.0.borrow().contains_key(key)
+    }
 }
 
 impl Lead {
     /// Takes the lease of the key; false where another instance holds it. All requests of an instance hold leases in its
     /// name, so that one can take over from another. Where the store fails, the lead holds within the instance alone.
-    pub async fn take_lease<W: World>(&mut self, edge: &Edge<W>, id: &RequestId, now_ms: u64) -> bool {
+    pub async fn take_lease<W: World>(&mut self, edge: &Rc<Edge<W>>, id: &RequestId, now_ms: u64) -> bool {
         let name = format!("flight/{}", self.key);
         let lease = Lease { name, token: edge.instance, seats: 1 };
         match edge.store.acquire(&lease, now_ms, LEASE.as_millis() as u64).await {
             Ok(is_taken) => {
-                self.lease = Some(lease).filter(|_| is_taken);
+                if is_taken && self.lease.is_none() {
+                    self.lease = Some(self.held(edge, id, lease));
+                }
                 is_taken
             }
             Err(error) => {
@@ -120,23 +148,35 @@ impl Lead {
         }
     }
 
+    fn held<W: World>(&self, edge: &Rc<Edge<W>>, id: &RequestId, lease: Lease) -> Held {
+        let (edge, id, key, abandoned) = (Rc::clone(edge), id.clone(), self.key, lease.clone());
+        let give_back = move || {
+            let world = Rc::clone(&edge.world);
+            world.later(async move {
+                if edge.flights.are_under_way(&key) {
+                    return;
+                }
+                if let Err(error) = edge.store.release(&abandoned).await {
+                    log::warn(&id, error);
+                }
+            });
+        };
+        Held { lease, give_back: Some(Box::new(give_back)) }
+    }
+
     /// The lease, if there is one.
     pub fn lease(&self) -> Option<&Lease> {
-        self.lease.as_ref()
+        self.lease.as_ref().map(|held| &held.lease)
     }
 
     /// Ends the flight with an outcome.
-    pub async fn land<W: World>(self, edge: &Edge<W>, id: &RequestId, outcome: Outcome) {
+    pub async fn land<W: World>(mut self, edge: &Edge<W>, id: &RequestId, outcome: Outcome) {
         self.flight.outcome.replace(Some(outcome));
-        self.give_up(edge, id).await;
-    }
-
-    /// Ends the flight as it is, and gives the lease back.
-    pub async fn give_up<W: World>(self, edge: &Edge<W>, id: &RequestId) {
-        if let Some(lease) = &self.lease
-            && let Err(error) = edge.store.release(lease).await
-        {
-            log::warn(id, error);
+        if let Some(held) = &mut self.lease {
+            if let Err(error) = edge.store.release(&held.lease).await {
+                log::warn(id, error);
+            }
+            held.give_back = None;
         }
     }
 }

@@ -150,9 +150,9 @@ impl<W: World> Grant<W> {
         self.used = self.used.saturating_add(used);
     }
 
-    /// Whoever gets nothing pays nothing, unless it is their time that was over.
+    /// Whoever gets nothing pays nothing, unless it is their time that was over, or they have left.
     pub fn fail(&mut self, failure: &Failure) {
-        if failure.problem.code != Code::DeadlineExceeded {
+        if failure.is_shared() {
             self.settle(Usage::default());
         }
     }

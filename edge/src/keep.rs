@@ -84,10 +84,8 @@ impl Keep {
                 store(edge, id, &entry, &sealed, ttl_s, lead.as_ref()).await;
             }
         }
-        match lead {
-            Some(lead) if failure.is_shared() => lead.land(edge, id, Outcome::Failure(failure.clone())).await,
-            Some(lead) => lead.give_up(edge, id).await,
-            None => {}
+        if let Some(lead) = lead.filter(|_| failure.is_shared()) {
+            lead.land(edge, id, Outcome::Failure(failure.clone())).await;
         }
     }
 }

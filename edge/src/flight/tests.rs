@@ -72,6 +72,27 @@ fn a_follower_waits_no_longer_than_it_may() {
 }
 
 #[test]
+fn a_lease_that_its_leader_leaves_is_the_next_instances() {
+    let first = Harness::on_redis(&[]);
+    let second = first.another();
+    let take = |harness: &Harness| {
+        let mut lead = lead(&harness.edge.flights);
+        let is_taken = block_on(lead.take_lease(&harness.edge, &id(), harness.now_ms));
+        (lead, is_taken)
+    };
+    let (left, is_taken) = take(&first);
+    assert!(is_taken && !take(&second).1);
+    drop(left);
+    let (over, is_taken) = take(&first);
+    assert!(is_taken, "another request of the instance takes it over");
+    block_on(first.world().catch_up());
+    assert!(!take(&second).1, "and keeps it");
+    drop(over);
+    block_on(first.world().catch_up());
+    assert!(take(&second).1);
+}
+
+#[test]
 fn other_keys_have_flights_of_their_own() {
     let flights = Flights::default();
     let _leader = lead(&flights);
