@@ -7,6 +7,7 @@ pub mod public_key;
 mod record;
 mod secrets;
 pub mod token;
+pub mod verified;
 
 use std::rc::Rc;
 
@@ -21,6 +22,7 @@ pub use self::keys::{KNOWN_KEYS_MAX, KNOWN_MS_MAX, Key, Keys};
 pub use self::record::{KeyRecord, RecordError};
 pub use self::secrets::{SECRETS_MAX, Secret, Secrets};
 use self::token::{Claims, Token, TokenError};
+pub use self::verified::Verified;
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::{Failure, RETRY_AFTER_S};
@@ -149,7 +151,7 @@ async fn by_token<W: World>(
 ) -> Result<Caller, Denied> {
     let token = Token::parse(text, issuer, call.now_s())?;
     let key = edge.issuer_keys.find(edge, call, &token.key_id).await?;
-    let Claims { subject, tenant, scopes } = token.verify(&key)?;
+    let Claims { subject, tenant, scopes } = token.verify(&key, &edge.verified)?;
     let key = keyring.id_of_bearer(&issuer.name, &tenant, &subject);
     Ok(Caller { tenant, name: subject, key, scopes, limits: KeyLimits::default() })
 }

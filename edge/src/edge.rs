@@ -9,7 +9,7 @@ use http::header::{ALLOW, CACHE_CONTROL, HeaderValue};
 use http::{Method, Request, Response};
 
 use crate::admit::{Look, admit, admit_stranger, strike};
-use crate::authenticate::{Caller, Denied, IssuerKeys, Keys, identify};
+use crate::authenticate::{Caller, Denied, IssuerKeys, Keys, Verified, identify};
 use crate::block::Subject;
 use crate::call::Call;
 use crate::ending::Ending;
@@ -41,6 +41,8 @@ pub struct Edge<W> {
     pub origins: Origins,
     /// The keys that tokens are verified with.
     pub issuer_keys: IssuerKeys,
+    /// The tokens that have been verified.
+    pub verified: Verified,
     /// Which model the origin runs.
     pub models: Models,
     /// The ways to the origin that have begun.
@@ -68,6 +70,7 @@ impl<W: World> Edge<W> {
             stats: Rc::default(),
             origins,
             issuer_keys: IssuerKeys::default(),
+            verified: Verified::default(),
             models: Models::default(),
             flights: Flights::default(),
             instance,

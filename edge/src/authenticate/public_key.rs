@@ -60,6 +60,14 @@ impl PublicKey {
         }
     }
 
+    /// The key as bytes: 32 of Ed25519, 33 of P-256.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Ed25519(key) => key.as_bytes().to_vec(),
+            Self::P256(key) => key.to_sec1_point(true).as_bytes().to_vec(),
+        }
+    }
+
     /// Whether a signature is that of the text.
     pub fn verify(&self, text: &[u8], signature: &[u8; SIGNATURE_BYTES]) -> bool {
         match self {

@@ -14,6 +14,7 @@ use data_encoding::BASE64URL_NOPAD;
 pub use self::claims::{CLOCK_LEEWAY_S, Claims, SUBJECT_BYTES_MAX};
 use super::key_set::KEY_ID_BYTES_MAX;
 use super::public_key::{Algorithm, PublicKey, SIGNATURE_BYTES};
+use super::verified::Verified;
 use crate::settings::Issuer;
 
 /// Longest token, in bytes.
@@ -73,6 +74,7 @@ pub struct Token<'a> {
     pub key_id: String,
     algorithm: Algorithm,
     claims: Claims,
+    text: &'a str,
     /// What is signed: the first two parts as they came.
     signed: &'a str,
     signature: [u8; SIGNATURE_BYTES],
@@ -104,21 +106,19 @@ impl<'a> Token<'a> {
         let key_id = text_of(&header, "kid").filter(|id| (1..=KEY_ID_BYTES_MAX).contains(&id.len()));
         let key_id = key_id.ok_or(TokenError::KeyId)?.to_owned();
         let claims = Claims::read(&object("payload", claims)?, issuer, now_s)?;
-        Ok(Self { key_id, algorithm, claims, signed, signature })
+        Ok(Self { key_id, algorithm, claims, text, signed, signature })
     }
 
-    /// What the token says, if the key has signed it.
+    /// What the token says, if the key has signed it. One that was verified before is remembered.
     ///
     /// # Errors
     /// [`TokenError::OtherAlgorithm`] or [`TokenError::Signature`].
-    pub fn verify(self, key: &PublicKey) -> Result<Claims, TokenError> {
+    pub fn verify(self, key: &PublicKey, verified: &Verified) -> Result<Claims, TokenError> {
         if key.algorithm() != self.algorithm {
             return Err(TokenError::OtherAlgorithm);
         }
-        if !key.verify(self.signed.as_bytes(), &self.signature) {
-            return Err(TokenError::Signature);
-        }
-        Ok(self.claims)
+        let verify = || key.verify(self.signed.as_bytes(), &self.signature);
+        if verified.check(self.text, key, verify) { Ok(self.claims) } else { Err(TokenError::Signature) }
     }
 }
 

@@ -3,6 +3,7 @@
 use adlib_edge::authenticate::key_set::KeySet;
 use adlib_edge::authenticate::public_key::PublicKey;
 use adlib_edge::authenticate::token::{Claims, Token, TokenError};
+use adlib_edge::authenticate::verified::Verified;
 use adlib_edge::settings::Issuer;
 use adlib_shared::api_key::{ApiKey, Kind};
 use adlib_shared::key::is_name;
@@ -90,7 +91,7 @@ fn signed(input: &[u8]) {
 /// What a token says that the issuer's key has signed. Of a token for another algorithm nothing is believed.
 fn said_by(token: Token<'_>, text: &str) -> Option<Claims> {
     let key = PublicKey::Ed25519(secret().verifying_key());
-    match token.verify(&key) {
+    match token.verify(&key, &Verified::default()) {
         Ok(claims) => {
             let (signed, signature) = text.rsplit_once('.').expect("a token has parts");
             let expected = BASE64URL_NOPAD.encode(&secret().sign(signed.as_bytes()).to_bytes());

@@ -20,7 +20,7 @@ fn asked(token: &str) -> Result<Claims, TokenError> {
     let keys = KeySet::parse(key_set(&[&ed25519(), &p256()]).as_bytes()).expect("a set");
     let token = Token::parse(token, &issuer(), NOW_S)?;
     let key = keys.find(&token.key_id).ok_or(TokenError::UnknownKey)?.clone();
-    token.verify(&key)
+    token.verify(&key, &Verified::default())
 }
 
 fn with_claims(changes: Value) -> Result<Claims, TokenError> {
