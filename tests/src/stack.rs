@@ -34,6 +34,8 @@ pub struct Stack {
     pub client: Client,
     /// The same with the key of tenant `other`.
     pub other: Client,
+    /// The same with the key of the operator, whose scope is `admin`.
+    pub operator: Client,
     /// The same without a key.
     pub anonymous: Client,
 }
@@ -48,10 +50,11 @@ impl Stack {
             ..OriginOptions::default()
         })
         .await?;
-        let keys = ["acme", "other"].map(|tenant| (tenant, key_of(tenant)));
-        let hashes = keys
-            .each_ref()
-            .map(|(tenant, key)| format!("{}:{tenant}:integration", key.hash(PEPPER.as_bytes()).to_hex()));
+        let keys = [("acme", "copy"), ("other", "copy"), ("operator", "admin")]
+            .map(|(tenant, scopes)| (tenant, scopes, key_of(tenant)));
+        let hashes = keys.each_ref().map(|(tenant, scopes, key)| {
+            format!("{}:{tenant}:integration:{scopes}", key.hash(PEPPER.as_bytes()).to_hex())
+        });
         let mut config = HostConfig::new(crate::root().join("spin.toml"))
             .with_variable("origin_url", origin.url())
             .with_variable("api_keys", hashes.join(" "))
@@ -68,8 +71,8 @@ impl Stack {
         config.guest_output = GuestOutput::StandardError;
         let edge = Host::start(config).await?;
         let anonymous = Client::new(format!("http://{}", edge.address()));
-        let [client, other] = keys.map(|(_, key)| anonymous.with_key(key.expose()));
-        Ok(Self { origin, edge, client, other, anonymous })
+        let [client, other, operator] = keys.map(|(_, _, key)| anonymous.with_key(key.expose()));
+        Ok(Self { origin, edge, client, other, operator, anonymous })
     }
 
     /// Stops the edge, then the origin.
