@@ -123,7 +123,6 @@ fn blocks_are_listed_set_and_ended_by_who_may() {
         let subject = "address/192.0.2.9";
         let wanted = json!({ "subject": subject, "seconds": 99_999_999 });
         assert_eq!(code(&admin(&harness, Method::POST, "/admin/blocks", &wanted)), "invalid_field");
-        // Redis goes by its own clock, which is years after the tests'.
         let seconds = crate::routes::blocks::SECONDS_MAX;
         for wanted in
             [json!({ "subject": "nobody", "seconds": 1 }), json!({ "subject": subject, "seconds": 0 })]

@@ -74,6 +74,14 @@ impl<W: World> Redis<W> {
         answer.map(|values| Values(values.into_iter()))
     }
 
+    /// The server's clock, in milliseconds since 1970.
+    async fn now_ms(&self) -> Result<u64, StoreError> {
+        let mut parts =
+            self.command("TIME", Vec::new()).await?.texts().map_while(|part| part.parse::<u64>().ok());
+        let (seconds, micros) = parts.next().zip(parts.next()).ok_or_else(unexpected)?;
+        Ok(seconds * 1000 + micros / 1000)
+    }
+
     /// Runs a script by its digest, and by its text where the server does not know it.
     async fn run(
         &self,
@@ -113,9 +121,7 @@ impl<W: World> Store for Redis<W> {
             let (place, block) = (values.number()?, values.bytes()?.unwrap_or_default());
             if let Some(index) = (place as usize).checked_sub(1) {
                 let block = parse_block(&block).ok_or_else(unexpected)?;
-                // The end by this instance's clock, as everyone else here reads it.
-                let until_ms = visit.now_ms + block.until_ms.saturating_sub(now_ms);
-                let blocked = Some((index, Block { until_ms, ..block }));
+                let blocked = Some((index, by_clock(block, now_ms, visit.now_ms)));
                 return Ok(Visited { blocked, ..Visited::default() });
             }
             let mut visited = Visited::default();
@@ -296,7 +302,8 @@ impl<W: World> Store for Redis<W> {
 
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {
         async move {
-            let range = [names::blocks().into_bytes(), number(&now_ms), b"+inf".to_vec()];
+            let server_ms = self.now_ms().await?;
+            let range = [names::blocks().into_bytes(), number(&server_ms), b"+inf".to_vec()];
             let names = self.command("ZRANGEBYSCORE", range.to_vec()).await?;
             let subjects: Vec<Subject> = names.texts().filter_map(|name| Subject::parse(&name)).collect();
             if subjects.is_empty() {
@@ -307,7 +314,8 @@ impl<W: World> Store for Redis<W> {
             let mut blocks = Vec::with_capacity(subjects.len());
             for subject in subjects {
                 let block = values.bytes()?.and_then(|bytes| parse_block(&bytes));
-                blocks.extend(block.filter(|block| block.holds(now_ms)).map(|block| (subject, block)));
+                let holding = block.filter(|block| block.holds(server_ms));
+                blocks.extend(holding.map(|block| (subject, by_clock(block, server_ms, now_ms))));
             }
             Ok(blocks)
         }
@@ -316,28 +324,27 @@ impl<W: World> Store for Redis<W> {
 
     fn block(&self, subject: Subject, block: Block, now_ms: u64) -> Answer<'_, ()> {
         async move {
+            let keys = [names::block(&subject), names::blocks()];
             let lasts_ms = block.until_ms.saturating_sub(now_ms).max(1);
-            let value = format!("{} {}", block.until_ms, block.level).into_bytes();
-            let name = names::block(&subject).into_bytes();
-            self.command("SET", vec![name, value, b"PX".to_vec(), number(&lasts_ms)]).await?;
-            let listed =
-                vec![names::blocks().into_bytes(), number(&block.until_ms), subject.name().into_bytes()];
-            self.command("ZADD", listed).await.map(|_| ())
+            let arguments = vec![subject.name().into_bytes(), number(&lasts_ms), number(&block.level)];
+            self.run(&self.scripts.block, &keys, arguments).await.map(|_| ())
         }
         .boxed_local()
     }
 
-    fn unblock(&self, subject: Subject, now_ms: u64) -> Answer<'_, bool> {
+    fn unblock(&self, subject: Subject, _: u64) -> Answer<'_, bool> {
         async move {
-            let name = names::block(&subject).into_bytes();
-            let block = self.command("GET", vec![name.clone()]).await?.bytes()?;
-            self.command("DEL", vec![name, names::strikes(&subject).into_bytes()]).await?;
-            let listed = vec![names::blocks().into_bytes(), subject.name().into_bytes()];
-            self.command("ZREM", listed).await?;
-            Ok(block.and_then(|block| parse_block(&block)).is_some_and(|block| block.holds(now_ms)))
+            let keys = [names::block(&subject), names::strikes(&subject), names::blocks()];
+            let arguments = vec![subject.name().into_bytes()];
+            Ok(self.run(&self.scripts.unblock, &keys, arguments).await?.number()? == 1)
         }
         .boxed_local()
     }
+}
+
+/// A block whose end is by the server's clock, with the end by this instance's, as everyone else here reads it.
+fn by_clock(block: Block, server_ms: u64, now_ms: u64) -> Block {
+    Block { until_ms: now_ms + block.until_ms.saturating_sub(server_ms), ..block }
 }
 
 fn epoch(bytes: Option<Vec<u8>>) -> Result<u128, StoreError> {

@@ -63,7 +63,7 @@ fn a_server_that_forgot_the_scripts_is_given_them_again() {
         assert!(visited(&store, &[], &[], &[], 0).passes());
         run(&world, "SCRIPT", &["FLUSH"]);
     }
-    for script in [&store.scripts.visit, &store.scripts.strike, &store.scripts.keep] {
+    for script in [&store.scripts.visit, &store.scripts.strike, &store.scripts.keep, &store.scripts.block] {
         let loaded = run(&world, "SCRIPT", &["LOAD", script.text]);
         assert_eq!(loaded, [Value::Bytes(script.digest().as_bytes().to_vec())]);
     }
@@ -92,19 +92,59 @@ fn whoever_is_blocked_gets_nothing_and_counts_nothing() {
     let (first, second) = (store(&world), store(&world));
     let (good, bad) = (address("192.0.2.2"), address("192.0.2.1"));
     let limits = [Limit { meter: meter(1), gcra: Gcra::new(60_000, 10), cost: 1 }];
-    let now_ms = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time");
-    let now_ms = now_ms.as_millis() as u64;
-    let block = Block { until_ms: now_ms + 600_000, level: 0 };
-    block_on(first.block(bad, block, now_ms)).expect("the server answers");
+    // The instances' clock is years behind the server's, and a block lasts as long all the same.
+    let is_left = |block: Block| (590_000..=600_000).contains(&(block.until_ms - NOW_MS)) && block.level == 3;
+    let block = Block { until_ms: NOW_MS + 600_000, level: 3 };
+    block_on(first.block(bad, block, NOW_MS)).expect("the server answers");
     let (place, found) = visited(&second, &[good, bad], &limits, &[], 0).blocked.expect("a block");
-    let left_ms = found.until_ms - NOW_MS;
-    assert!(place == 1 && (590_000..=600_000).contains(&left_ms), "{left_ms}");
+    assert!(place == 1 && is_left(found), "{found:?}");
     assert_eq!(held(&world, &limits[0].meter.to_string()), None);
-    assert_eq!(block_on(second.blocks(now_ms)), Ok(vec![(bad, block)]));
-    assert_eq!(block_on(second.unblock(bad, now_ms)), Ok(true));
-    assert_eq!(block_on(first.unblock(bad, now_ms)), Ok(false));
+    let listed = block_on(second.blocks(NOW_MS)).expect("the server answers");
+    assert!(matches!(&listed[..], [(subject, block)] if *subject == bad && is_left(*block)), "{listed:?}");
+    assert_eq!(block_on(second.unblock(bad, NOW_MS)), Ok(true));
+    assert_eq!(block_on(first.unblock(bad, NOW_MS)), Ok(false));
     assert!(visited(&first, &[bad], &limits, &[], 0).passes());
-    assert_eq!(block_on(first.blocks(now_ms)), Ok(Vec::new()));
+    assert_eq!(block_on(first.blocks(NOW_MS)), Ok(Vec::new()));
+}
+
+#[test]
+fn a_block_ends_by_itself_and_leaves_the_list_with_the_next_one() {
+    let world = world();
+    let store = store(&world);
+    let [short, long] = ["192.0.2.1", "192.0.2.2"].map(address);
+    let block = |subject, lasts_ms| {
+        let block = Block { until_ms: NOW_MS + lasts_ms, level: 0 };
+        block_on(store.block(subject, block, NOW_MS)).expect("the server answers");
+    };
+    block(short, 50);
+    assert!(!visited(&store, &[short], &[], &[], 0).passes());
+    run(&world, "BLPOP", &["nothing", "0.08"]);
+    assert!(visited(&store, &[short], &[], &[], 0).passes());
+    assert_eq!(block_on(store.blocks(NOW_MS)), Ok(Vec::new()));
+    assert_eq!(block_on(store.unblock(short, NOW_MS)), Ok(false));
+    block(short, 50);
+    run(&world, "BLPOP", &["nothing", "0.08"]);
+    block(long, 60_000);
+    assert_eq!(run(&world, "ZCARD", &[&names::blocks()]), [Value::Number(1)]);
+}
+
+#[test]
+fn a_block_is_set_and_ended_in_one_command() {
+    let world = world();
+    let store = store(&world);
+    let (subject, block) = (address("192.0.2.1"), Block { until_ms: NOW_MS + 60_000, level: 0 });
+    let gcra = Gcra::new(600_000, 1);
+    for _ in 0..2 {
+        block_on(store.block(subject, block, NOW_MS)).expect("the server answers");
+        block_on(store.strike(subject, gcra, NOW_MS)).expect("the server answers");
+        block_on(store.unblock(subject, NOW_MS)).expect("the server answers");
+        assert!(run(&world, "KEYS", &["*"]).is_empty(), "strikes and list are gone with it");
+    }
+    // The first of each script is given to the server, and what comes after is the one command.
+    let asked = world.reads("EVAL");
+    block_on(store.block(subject, block, NOW_MS)).expect("the server answers");
+    assert_eq!(block_on(store.unblock(subject, NOW_MS)), Ok(true));
+    assert_eq!(world.reads("EVAL") - asked, 2);
 }
 
 #[test]
