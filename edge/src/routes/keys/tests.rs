@@ -1,6 +1,7 @@
 //! The life of a key, over both stores.
 
 mod broken;
+mod histories;
 mod tenants;
 
 use adlib_shared::key::KeyLimits;
