@@ -37,6 +37,7 @@ pub struct Memory {
     reads: RefCell<Vec<String>>,
     is_slow: Cell<bool>,
     redis: Option<RedisServer>,
+    is_mute: Cell<bool>,
     is_failing: Cell<bool>,
     fails_after: Cell<Option<usize>>,
     script: RefCell<VecDeque<Line>>,
@@ -63,6 +64,11 @@ impl Memory {
     /// A world with a Redis server.
     pub fn with_redis(server: RedisServer) -> Self {
         Self { redis: Some(server), ..Self::default() }
+    }
+
+    /// From now on the Redis server answers nothing, ever.
+    pub fn mute_redis(&self) {
+        self.is_mute.set(true);
     }
 
     /// From now on every operation of the store fails, or none.
@@ -191,6 +197,9 @@ impl World for Memory {
     ) -> Result<Vec<Value>, StoreError> {
         self.ready().await?;
         self.reads.borrow_mut().push(command.to_owned());
+        if self.is_mute.get() {
+            return std::future::pending().await;
+        }
         let Some(server) = &self.redis else {
             return Err(StoreError::Unreachable("there is none".to_owned()));
         };

@@ -2,9 +2,11 @@
 
 use adlib_shared::key::KeyId;
 use futures::executor::block_on;
+use http::{Method, StatusCode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::harness::{Harness, brief, key, request, written};
 use crate::request_id::RequestId;
 use crate::world::Value;
 use crate::world::memory::Memory;
@@ -305,4 +307,15 @@ fn counts_of_several_instances_add_up() {
     }
     assert_eq!(block_on(store(&world).counts("stats/acme")), Ok(counts(6)));
     assert_eq!(block_on(store(&world).counts("stats/other")), Ok(Counts::default()));
+}
+
+#[test]
+fn a_request_waits_once_for_a_server_that_does_not_answer() {
+    let harness = Harness::with(&[("redis_url", "redis://127.0.0.1:6379")]);
+    harness.world().mute_redis();
+    harness.expect_model("sha256:1");
+    harness.expect_copy(&written("sha256:1"));
+    let asked = request(&key(), Method::POST, "/v1/copy", &[], &brief());
+    assert_eq!(block_on(harness.answered(asked)).status, StatusCode::OK);
+    assert!(harness.world().slept() <= ANSWER_TIME_MAX + TURN, "{:?}", harness.world().slept());
 }
