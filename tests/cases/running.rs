@@ -39,9 +39,24 @@ async fn sequences(origin: &Client) -> anyhow::Result<f64> {
     metric(origin, "adlib_engine_running_sequences").await
 }
 
+/// The requests that the origin was asked on a route since its start, once each has come to its end.
+pub(crate) async fn requests(origin: &Client, route: &str) -> anyhow::Result<u64> {
+    let text = text(origin).await?;
+    let of_route = |line: &&str| line.contains(&format!("route=\"{route}\""));
+    let lines = text.lines().filter(|line| line.starts_with("adlib_http_requests_total{")).filter(of_route);
+    lines.map(|line| Ok(value(line)? as u64)).sum()
+}
+
 async fn metric(origin: &Client, name: &str) -> anyhow::Result<f64> {
-    let text = String::from_utf8(origin.get("/metrics").await?.body)?;
+    let text = text(origin).await?;
     let line = text.lines().find(|line| line.starts_with(name));
-    let value = line.and_then(|line| line.rsplit(' ').next());
-    Ok(value.with_context(|| format!("no {name} in:\n{text}"))?.parse()?)
+    value(line.with_context(|| format!("no {name} in:\n{text}"))?)
+}
+
+async fn text(origin: &Client) -> anyhow::Result<String> {
+    Ok(String::from_utf8(origin.get("/metrics").await?.body)?)
+}
+
+fn value(line: &str) -> anyhow::Result<f64> {
+    Ok(line.rsplit(' ').next().context("an empty line")?.parse()?)
 }

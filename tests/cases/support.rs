@@ -1,5 +1,6 @@
-//! Briefs that the cases send.
+//! What the cases have in common.
 
+use adlib_tests::{HOP_SECRET, Origin, OriginOptions};
 use serde_json::{Value, json};
 
 /// A small valid brief; the number makes it another one.
@@ -28,6 +29,12 @@ pub(crate) fn with(mut brief: Value, fields: Value) -> Value {
         brief.extend(fields);
     }
     brief
+}
+
+/// An origin that takes what the edges sign, and nothing else.
+pub(crate) async fn origin() -> anyhow::Result<Origin> {
+    let hop_secret = Some(HOP_SECRET.to_owned());
+    Origin::start(&OriginOptions { hop_secret, ..OriginOptions::default() }).await
 }
 
 /// A runtime for one case.

@@ -2,19 +2,26 @@
 //! and a client between them.
 //!
 //! `cargo dev test` builds what is started here and names it in the environment: `ADLIB_EDGE_COMPONENT` (the component) and
-//! `ADLIB_MODEL` (the default model). The origin's binary lies beside the folder of the test binaries, where cargo puts it
+//! `ADLIB_MODEL` (the default model). The programs lie beside the folder of the test binaries, where cargo puts them
 //! when it tests the workspace.
 
 mod client;
+mod edge;
+mod fault_proxy;
 mod issuer;
 mod origin;
+mod redis_server;
 mod stack;
 
 pub use client::{Answer, Client};
+pub use edge::{Clients, Edge, EdgeOptions, EdgeProcess, HOP_SECRET};
+pub use fault_proxy::{Fault, FaultProxy};
 pub use issuer::{Issuer, IssuerKey};
 pub use origin::{Origin, OriginOptions};
-pub use stack::{HOP_SECRET, Stack, StackOptions};
+pub use redis_server::RedisServer;
+pub use stack::{Stack, StackOptions};
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -32,10 +39,15 @@ pub fn built(variable: &str) -> anyhow::Result<PathBuf> {
     })
 }
 
-/// The origin's binary, as cargo built it with the tests.
-pub fn origin_binary() -> anyhow::Result<PathBuf> {
+/// A program of the workspace, as cargo built it with the tests.
+pub fn binary(name: &str) -> anyhow::Result<PathBuf> {
     let tests = std::env::current_exe()?;
-    let path = tests.parent().and_then(|deps| deps.parent()).map(|profile| profile.join("origin"));
+    let path = tests.parent().and_then(|deps| deps.parent()).map(|profile| profile.join(name));
     path.filter(|path| path.is_file())
-        .with_context(|| format!("no origin is built beside {}; `cargo dev test` builds it", tests.display()))
+        .with_context(|| format!("no {name} is built beside {}; `cargo dev test` builds it", tests.display()))
+}
+
+/// An address that nobody listens on at this moment.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }

@@ -1,6 +1,6 @@
 //! An origin as an operator starts it: a process of its own.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -45,9 +45,9 @@ impl Origin {
         let folder = tempfile::tempdir()?;
         let address = match options.address {
             Some(address) => address,
-            None => free_address()?,
+            None => crate::free_address()?,
         };
-        let mut command = Command::new(crate::origin_binary()?);
+        let mut command = Command::new(crate::binary("origin")?);
         command.arg("serve").args(["--listen", &address.to_string(), "--log-format", "json"]);
         if let Some(model) = &options.model {
             command.arg("--model").arg(model);
@@ -116,8 +116,3 @@ impl Origin {
 
 /// Seed of the tiny model's weights.
 const TINY_SEED: u64 = 1;
-
-/// An address that nobody listens on at this moment.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}

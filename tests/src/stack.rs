@@ -2,15 +2,9 @@
 
 use std::path::PathBuf;
 
-use adlib_edge_host::{GuestOutput, Host, HostConfig, RunningHost, user_compile_cache};
-use adlib_shared::api_key::{ApiKey, Kind};
-
 use crate::client::Client;
+use crate::edge::{Clients, Edge, EdgeOptions, HOP_SECRET};
 use crate::origin::{Origin, OriginOptions};
-
-/// Secret of the hop in tests.
-pub const HOP_SECRET: &str = "the hop secret of the integration tests";
-const PEPPER: &str = "the pepper of the integration tests";
 
 /// How a stack is started.
 #[derive(Debug, Clone, Default)]
@@ -29,7 +23,7 @@ pub struct StackOptions {
 pub struct Stack {
     /// The origin.
     pub origin: Origin,
-    edge: RunningHost,
+    edge: Edge,
     /// A client of the edge with the key of tenant `acme`.
     pub client: Client,
     /// The same with the key of tenant `other`.
@@ -50,44 +44,21 @@ impl Stack {
             ..OriginOptions::default()
         })
         .await?;
-        let keys = [("acme", "copy"), ("other", "copy"), ("operator", "admin")]
-            .map(|(tenant, scopes)| (tenant, scopes, key_of(tenant)));
-        let hashes = keys.each_ref().map(|(tenant, scopes, key)| {
-            format!("{}:{tenant}:integration:{scopes}", key.hash(PEPPER.as_bytes()).to_hex())
-        });
-        let mut config = HostConfig::new(crate::root().join("spin.toml"))
-            .with_variable("origin_url", origin.url())
-            .with_variable("api_keys", hashes.join(" "))
-            .with_variable("key_pepper", PEPPER)
-            .with_variable("hop_secret", HOP_SECRET);
-        for (name, value) in options.variables {
-            config = config.with_variable(name, value);
-        }
+        let mut edge = EdgeOptions { variables: options.variables, ..EdgeOptions::default() };
         if let Some(most) = options.instances_max {
-            config.limits.instances_max = most;
+            edge = edge.with_instances(most);
         }
-        config.component = Some(crate::built("ADLIB_EDGE_COMPONENT")?);
-        config.compile_cache = user_compile_cache();
-        config.guest_output = GuestOutput::StandardError;
-        let edge = Host::start(config).await?;
-        let anonymous = Client::new(format!("http://{}", edge.address()));
-        let [client, other, operator] = keys.map(|(_, _, key)| anonymous.with_key(key.expose()));
+        let edge = Edge::start(&edge.with("origin_url", origin.url())).await?;
+        let Clients { client, other, operator, anonymous } = edge.clients.clone();
         Ok(Self { origin, edge, client, other, operator, anonymous })
     }
 
     /// Stops the edge, then the origin.
     pub async fn stop(mut self) -> anyhow::Result<()> {
-        self.edge.shutdown().await;
+        self.edge.stop().await;
         self.origin.ask_to_stop().await?;
         let status = self.origin.wait().await?;
         anyhow::ensure!(status.success(), "the origin ended with {status}");
         Ok(())
     }
-}
-
-/// A key that is the same in every run.
-fn key_of(tenant: &str) -> ApiKey {
-    let mut entropy = [7; 16];
-    entropy[..tenant.len()].copy_from_slice(tenant.as_bytes());
-    ApiKey::generate(Kind::Test, entropy)
 }
