@@ -181,9 +181,11 @@ impl Drop for Notes {
         let line = self.line.get_mut();
         line.duration_ms = milliseconds(took);
         line.level = level(line);
-        log::write(line);
         if line.event == REQUEST {
+            log::gather(line);
             self.stats.count(line, took);
+        } else {
+            log::write(line);
         }
     }
 }

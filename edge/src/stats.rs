@@ -20,7 +20,7 @@ use crate::log;
 use crate::record::Line;
 use crate::world::{StoreError, World};
 
-/// How long counts wait for others before the store is told. An instance that is done stays so long.
+/// How long counts and lines of the log wait for others before they are told. An instance that is done stays so long.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
 /// Tenants that are counted apart until the store has been told; what others ask meanwhile counts for all together only.
 pub const TENANTS_MAX: usize = 64;
@@ -57,22 +57,23 @@ impl Stats {
         Ok(counts)
     }
 
-    /// Tells the store in a moment, unless that is under way or nothing is to be told.
+    /// Tells the log and the store in a moment, unless that is under way.
     pub fn tell_later<W: World>(edge: &Rc<Edge<W>>) {
-        let stats = &edge.stats;
-        let is_on = edge.settings().is_ok_and(|settings| settings.stats);
-        if !is_on || stats.untold.borrow().is_empty() || stats.is_flush_due.replace(true) {
+        if edge.stats.is_flush_due.replace(true) {
             return;
         }
         let teller = Rc::clone(edge);
         edge.world.later(async move {
             teller.world.sleep(FLUSH_AFTER).await;
-            teller.stats.tell(&teller).await;
+            teller.stats.is_flush_due.set(false);
+            log::flush();
+            if teller.settings().is_ok_and(|settings| settings.stats) {
+                teller.stats.tell(&teller).await;
+            }
         });
     }
 
     async fn tell<W: World>(&self, edge: &Edge<W>) {
-        self.is_flush_due.set(false);
         let untold = self.untold.take();
         for (tenant, counts) in untold {
             if let Err(error) = edge.store.count(&name(&tenant), &counts).await {
