@@ -73,8 +73,8 @@ impl<W: World> Grant<W> {
         };
         if !call.is_sheltered {
             match grant.ask_the_store(call, caller).await {
-                Ok(Ok(())) => return Ok(grant),
-                Ok(Err(refused)) => return Err(refused),
+                Ok(None) => return Ok(grant),
+                Ok(Some(refused)) => return Err(refused),
                 Err(error) => {
                     log::warn(&call.id, error);
                     call.is_sheltered = true;
@@ -89,42 +89,35 @@ impl<W: World> Grant<W> {
         Err(problem.with_retry_after_s(STORE_RETRY_AFTER_S).into())
     }
 
+    /// Takes what the key's limits have left, or says which of them refuses.
     async fn ask_the_store(
         &mut self,
         call: &mut Call,
         caller: &Caller,
-    ) -> Result<Result<(), Failure>, StoreError> {
+    ) -> Result<Option<Failure>, StoreError> {
         let edge = Rc::clone(&self.edge);
-        let Ok(settings) = edge.settings() else { return Ok(Ok(())) };
+        let Ok(settings) = edge.settings() else { return Ok(None) };
         if let Some(seats) = settings.limits.streams_of(&caller.limits) {
             let name = format!("streams/{}", caller.key);
             let lease = Lease { name, token: edge.world.entropy(), seats };
             if !edge.store.acquire(&lease, self.now_ms, LEASE.as_millis() as u64).await? {
                 let detail = format!("the key is limited to {seats} answers that are written at once");
                 let problem = Problem::new(Code::RateLimited, detail);
-                return Ok(Err(problem.with_retry_after_s(STREAM_RETRY_AFTER_S).into()));
+                return Ok(Some(problem.with_retry_after_s(STREAM_RETRY_AFTER_S).into()));
             }
             self.stream = Some(lease);
         }
         if let Some(limit) = token_limit(settings, caller, self.open) {
-            let visit = Visit {
-                id: &self.id,
-                now_ms: self.now_ms,
-                subjects: &[],
-                limits: std::slice::from_ref(&limit),
-                entry: None,
-                tags: &[],
-                fresh_epoch: 0,
-            };
+            let visit = Visit { limits: std::slice::from_ref(&limit), ..Visit::new(&self.id, self.now_ms) };
             for decision in edge.store.visit(visit).await?.decisions {
                 call.judge(limit.clone(), decision);
                 if !decision.allowed {
-                    return Ok(Err(refusal(&limit, &decision)));
+                    return Ok(Some(refusal(&limit, &decision)));
                 }
             }
             self.tokens = Some(limit);
         }
-        Ok(Ok(()))
+        Ok(None)
     }
 
     /// The edge that has granted it.

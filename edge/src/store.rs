@@ -45,6 +45,13 @@ pub struct Visit<'a> {
     pub fresh_epoch: u128,
 }
 
+impl<'a> Visit<'a> {
+    /// A visit that wants nothing yet.
+    pub const fn new(id: &'a RequestId, now_ms: u64) -> Self {
+        Self { id, now_ms, subjects: &[], limits: &[], entry: None, tags: &[], fresh_epoch: 0 }
+    }
+}
+
 /// What a visit found. After a block or a refusal, nothing further was looked up.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Visited {

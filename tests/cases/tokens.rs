@@ -5,12 +5,16 @@ use anyhow::ensure;
 
 use crate::support::{brief, run};
 
+/// A stack that takes the tokens of this issuer.
+async fn trusting(issuer: &Issuer) -> anyhow::Result<Stack> {
+    Stack::start(StackOptions { variables: issuer.variables(), ..StackOptions::default() }).await
+}
+
 #[test]
 fn tokens_of_both_algorithms_are_taken_and_share_what_their_tenant_has() -> anyhow::Result<()> {
     run(async {
         let issuer = Issuer::start().await?;
-        let stack =
-            Stack::start(StackOptions { variables: issuer.variables(), ..StackOptions::default() }).await?;
+        let stack = trusting(&issuer).await?;
         let (one, two) = (IssuerKey::ed25519(1), IssuerKey::p256(2)?);
         issuer.publish("one", &one);
         issuer.publish("two", &two);
@@ -36,8 +40,7 @@ fn tokens_of_both_algorithms_are_taken_and_share_what_their_tenant_has() -> anyh
 fn tokens_that_are_not_valid_are_refused() -> anyhow::Result<()> {
     run(async {
         let issuer = Issuer::start().await?;
-        let stack =
-            Stack::start(StackOptions { variables: issuer.variables(), ..StackOptions::default() }).await?;
+        let stack = trusting(&issuer).await?;
         let (key, stranger) = (IssuerKey::ed25519(1), IssuerKey::ed25519(9));
         issuer.publish("one", &key);
         let mut changed = issuer.token("one", &key, "acme", 300);
@@ -61,8 +64,7 @@ fn tokens_that_are_not_valid_are_refused() -> anyhow::Result<()> {
 fn an_issuer_that_is_away_leaves_keys_as_they_are_and_refuses_tokens() -> anyhow::Result<()> {
     run(async {
         let issuer = Issuer::start().await?;
-        let stack =
-            Stack::start(StackOptions { variables: issuer.variables(), ..StackOptions::default() }).await?;
+        let stack = trusting(&issuer).await?;
         let key = IssuerKey::ed25519(1);
         let token = issuer.token("one", &key, "acme", 300);
         drop(issuer);

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use adlib_shared::json::Node;
 
 use super::public_key::{Algorithm, PublicKey};
+use super::token::text_of;
 
 /// Largest set, in bytes. One with keys of all kinds and their certificates takes a tenth.
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
@@ -68,10 +69,7 @@ impl KeySet {
 /// A key that tokens can be verified with, and its name.
 fn read(node: Node) -> Option<(String, PublicKey)> {
     let Node::Object(members) = node else { return None };
-    let text = |name: &str| match members.get(name) {
-        Some(Node::Text(text)) => Some(text.as_str()),
-        _ => None,
-    };
+    let text = |name: &str| text_of(&members, name);
     let id = text("kid").filter(|id| (1..=KEY_ID_BYTES_MAX).contains(&id.len()))?;
     let key = match (text("kty")?, text("crv")?) {
         ("OKP", "Ed25519") => PublicKey::ed25519(text("x")?)?,

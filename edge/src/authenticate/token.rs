@@ -134,7 +134,7 @@ fn object(name: &'static str, part: &str) -> Result<BTreeMap<String, Node>, Toke
     }
 }
 
-fn text_of<'m>(members: &'m BTreeMap<String, Node>, name: &str) -> Option<&'m str> {
+pub(super) fn text_of<'m>(members: &'m BTreeMap<String, Node>, name: &str) -> Option<&'m str> {
     match members.get(name)? {
         Node::Text(text) => Some(text),
         _ => None,

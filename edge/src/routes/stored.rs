@@ -58,15 +58,8 @@ async fn find<W: World>(
     }
     let tags = tags(&caller.tenant, &copy.model.fingerprint, channel.id);
     let names = Epochs::names(&tags);
-    let visit = Visit {
-        id: &call.id,
-        now_ms: call.now_ms,
-        subjects: &[],
-        limits: &[],
-        entry: None,
-        tags: &names,
-        fresh_epoch: edge.world.entropy(),
-    };
+    let fresh_epoch = edge.world.entropy();
+    let visit = Visit { tags: &names, fresh_epoch, ..Visit::new(&call.id, call.now_ms) };
     let visited = edge.store.visit(visit).await?;
     let Some(epochs) = Epochs::fold(&names, &visited.epochs) else { return Ok(None) };
     let question = Question {

@@ -4,8 +4,6 @@
 -- ARGV  the holder's token, how long the lease lasts in milliseconds, how many may hold it
 --
 -- Returns 1, or 0 where others hold it.
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now_ms)
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then
     return 0

@@ -4,8 +4,6 @@
 -- ARGV  the subject's name, how long the block lasts in milliseconds, its level
 --
 -- Returns 0.
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local until_ms = now_ms + tonumber(ARGV[2])
 redis.call('SET', KEYS[1], string.format('%.0f', until_ms) .. ' ' .. ARGV[3], 'PX', ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now_ms)

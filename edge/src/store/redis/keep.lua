@@ -4,8 +4,6 @@
 -- ARGV  the entry's bytes, for how many seconds it is kept, the holder's token
 --
 -- Returns 1, or 0 where it is not kept.
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 for _, holder in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. now_ms, '+inf')) do
     if holder ~= ARGV[3] then
         return 0

@@ -3,8 +3,7 @@
 -- KEYS  the limit
 -- ARGV  its interval and its window in microseconds, what the request took, what it has used
 local interval, window = tonumber(ARGV[1]), tonumber(ARGV[2])
-local time = redis.call('TIME')
-local now = (time[1] * 1000 + math.floor(time[2] / 1000)) * 1000
+local now = now_ms * 1000
 local state = tonumber(redis.call('GET', KEYS[1]) or 0)
 local function cost(units)
     return math.min(interval * tonumber(units), window)

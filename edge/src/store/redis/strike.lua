@@ -9,8 +9,6 @@
 local interval, window, cost = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local shortest, longest, decay, highest =
     tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = now_ms * 1000
 
 local state = tonumber(redis.call('GET', KEYS[1]) or 0)

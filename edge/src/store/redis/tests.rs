@@ -223,15 +223,7 @@ fn what_is_no_record_of_ours_is_an_error_and_no_panic() {
     run(&world, "SET", &[&names::block(&address("192.0.2.1")), "99999999999999"]);
     let id = RequestId::choose(None, || 0);
     let subjects = [address("192.0.2.1")];
-    let visit = Visit {
-        id: &id,
-        now_ms: 0,
-        subjects: &subjects,
-        limits: &[],
-        entry: None,
-        tags: &[],
-        fresh_epoch: 0,
-    };
+    let visit = Visit { subjects: &subjects, ..Visit::new(&id, 0) };
     assert!(block_on(store.visit(visit)).is_err());
 }
 

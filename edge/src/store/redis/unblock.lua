@@ -4,8 +4,6 @@
 -- ARGV  the subject's name
 --
 -- Returns 1, or 0 where no block held.
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local until_ms = tonumber(string.match(redis.call('GET', KEYS[1]) or '', '^%d+') or 0)
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('ZREM', KEYS[3], ARGV[1])

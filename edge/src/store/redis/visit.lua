@@ -7,8 +7,6 @@
 -- Returns the time in milliseconds; the place of the first block that holds, or 0, and its value; the state of each
 -- limit before this request; the entry; the epochs. What follows a block or a refusal is left out.
 local blocks, limits, tags = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local time = redis.call('TIME')
-local now_ms = time[1] * 1000 + math.floor(time[2] / 1000)
 local now = now_ms * 1000
 
 for place = 1, blocks do
