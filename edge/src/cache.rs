@@ -9,13 +9,17 @@ mod directives;
 mod entry;
 mod epochs;
 mod freshness;
+mod hot;
 mod status;
 
 pub use self::directives::Directives;
 pub use self::entry::{COMPRESS_OVER_BYTES, ENTRY_BODY_BYTES_MAX, Entry, EntryError, Kind, Stamp};
 pub use self::epochs::Epochs;
 pub use self::freshness::{JITTER_DIVISOR, Lifetime, REFUSAL_TTL_S, Standing};
-pub use self::status::{CacheStatus, Detail, Forward, Forwarded};
+pub use self::hot::{HOT_BODY_BYTES_MAX, HOT_ENTRIES_MAX, HOT_MS_MAX, Hot};
+pub use self::status::{CacheStatus, Detail, Forward, Forwarded, Part};
+
+use std::rc::Rc;
 
 /// How far ahead of this clock an entry may have been made, in seconds, by another instance's clock.
 pub const CLOCK_SKEW_S_MAX: u64 = 60;
@@ -41,7 +45,7 @@ pub struct Question<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The answer.
-    pub entry: Entry,
+    pub entry: Rc<Entry>,
     /// Its standing.
     pub standing: Standing,
 }
@@ -67,16 +71,22 @@ pub enum Found {
 impl Question<'_> {
     /// What the stored bytes are good for.
     pub fn judge(&self, bytes: Option<&[u8]>) -> Found {
-        let miss = |reason| Found::Miss { reason, fallback: None };
         if self.directives.no_cache {
             return miss(Forward::Request);
         }
         let Some(bytes) = bytes else { return miss(Forward::UriMiss) };
-        let usable = Entry::open(bytes).ok();
-        let usable =
-            usable.filter(|entry| entry.stamp.created_s <= self.now_s.saturating_add(CLOCK_SKEW_S_MAX));
-        let Some(entry) = usable else { return Found::Useless(Forward::UriMiss) };
+        match Entry::open(bytes) {
+            Ok(entry) => self.judge_entry(Rc::new(entry)),
+            Err(_) => Found::Useless(Forward::UriMiss),
+        }
+    }
+
+    /// What an entry is good for.
+    pub fn judge_entry(&self, entry: Rc<Entry>) -> Found {
         let stamp = &entry.stamp;
+        if stamp.created_s > self.now_s.saturating_add(CLOCK_SKEW_S_MAX) {
+            return Found::Useless(Forward::UriMiss);
+        }
         // Of other epochs than this instance knows may as well be a newer entry, so it is left where it is.
         if stamp.key != *self.key || stamp.scope != self.scope || stamp.epochs.hard != self.epochs.hard {
             return miss(Forward::UriMiss);
@@ -97,7 +107,7 @@ impl Question<'_> {
             return Found::Hit(held);
         }
         if standing.is_fresh() {
-            return Found::Miss { reason: Forward::Request, fallback: None };
+            return miss(Forward::Request);
         }
         let stale_for_s = standing.stale_for_s();
         let Lifetime { while_revalidate_s, if_error_s, .. } = self.lifetime;
@@ -111,6 +121,10 @@ impl Question<'_> {
         }
         Found::Miss { reason: Forward::Stale, fallback: Some(held).filter(|_| ours && within(if_error_s)) }
     }
+}
+
+const fn miss(reason: Forward) -> Found {
+    Found::Miss { reason, fallback: None }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use adlib_shared::rate::Decision;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
+use crate::cache::CacheStatus;
 use crate::client_address::ClientAddress;
 use crate::hop::Trace;
 use crate::limit::{self, Limit};
@@ -15,8 +16,8 @@ use crate::record::Record;
 use crate::request_id::RequestId;
 use crate::stats::Stats;
 
-/// Notes that most requests make.
-const NOTES: usize = 8;
+/// The header that says how the cache took part.
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A request without its body.
 #[derive(Debug)]
@@ -33,8 +34,8 @@ pub struct Call {
     pub trace: Trace,
     /// What is noted about it for the operator.
     pub record: Record,
-    /// Headers that the stages add to the reply, whatever becomes of the request.
-    pub notes: HeaderMap,
+    /// How the cache took part, which the reply tells whatever becomes of the request.
+    cache: Option<CacheStatus>,
     /// Whether the limits know of it.
     pub is_counted: bool,
     /// Whether the store did not answer it.
@@ -57,7 +58,7 @@ impl Call {
             address: ClientAddress::of(&head.headers),
             head,
             now_ms,
-            notes: HeaderMap::with_capacity(NOTES),
+            cache: None,
             is_counted: false,
             is_sheltered: false,
             limits: Vec::new(),
@@ -76,7 +77,7 @@ impl Call {
             now_ms: self.clock_ms(),
             trace: self.trace.clone(),
             record: self.record.clone(),
-            notes: HeaderMap::new(),
+            cache: None,
             is_counted: true,
             is_sheltered: self.is_sheltered,
             limits: Vec::new(),
@@ -105,11 +106,10 @@ impl Call {
         self.now_ms / 1000
     }
 
-    /// Notes a header for the reply, in place of one of the same name.
-    pub fn note(&mut self, name: &'static str, value: &impl ToString) {
-        if let Ok(value) = HeaderValue::try_from(value.to_string()) {
-            self.notes.insert(HeaderName::from_static(name), value);
-        }
+    /// Notes how the cache took part, in place of what was noted before.
+    pub fn cache(&mut self, status: CacheStatus) {
+        self.record.cache(status);
+        self.cache = Some(status);
     }
 
     /// Notes what a limit says, in place of what it said before.
@@ -127,9 +127,11 @@ impl Call {
         self.spans.push((stage, took));
     }
 
-    /// Adds the notes to the reply's headers, and how long each stage took (`Server-Timing`).
+    /// Adds what is noted to the reply's headers, and how long each stage took (`Server-Timing`).
     pub fn mark(&self, reply: &mut HeaderMap) {
-        reply.extend(self.notes.iter().map(|(name, value)| (name.clone(), value.clone())));
+        if let Some(Ok(status)) = self.cache.map(|status| HeaderValue::try_from(status.to_string())) {
+            reply.insert(CACHE_STATUS, status);
+        }
         limit::mark(reply, &self.limits);
         let mut timing = String::new();
         for (stage, time) in self.spans.iter().copied().chain([("edge", self.elapsed())]) {

@@ -11,6 +11,7 @@ use http::{Method, Request, Response};
 use crate::admit::{Look, admit, admit_stranger, strike};
 use crate::authenticate::{Caller, Denied, IssuerKeys, Keys, Verified, identify};
 use crate::block::Subject;
+use crate::cache::Hot;
 use crate::call::Call;
 use crate::ending::Ending;
 use crate::failure::Failure;
@@ -19,6 +20,7 @@ use crate::hop::Origins;
 use crate::models::Models;
 use crate::reply::{Body, Reply};
 use crate::route::{Guarded, NoRoute, Route};
+use crate::routes::copy::briefs::Briefs;
 use crate::routes::{blocks, catalog, check, copy, health, keys, purge, stats, stored};
 use crate::security;
 use crate::settings::{Settings, SettingsError};
@@ -45,6 +47,10 @@ pub struct Edge<W> {
     pub verified: Verified,
     /// Which model the origin runs.
     pub models: Models,
+    /// The briefs that came a moment ago.
+    pub(crate) briefs: Briefs,
+    /// The answers that were given a moment ago.
+    pub hot: Hot,
     /// The ways to the origin that have begun.
     pub flights: Flights,
     /// The instance's name among others: a random number.
@@ -72,6 +78,8 @@ impl<W: World> Edge<W> {
             issuer_keys: IssuerKeys::default(),
             verified: Verified::default(),
             models: Models::default(),
+            briefs: Briefs::default(),
+            hot: Hot::default(),
             flights: Flights::default(),
             instance,
             shelter: Shelter::default(),
@@ -121,7 +129,7 @@ impl<W: World> Edge<W> {
         if !reply.headers.contains_key(CACHE_CONTROL) {
             reply.headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
-        call.record.reply(reply.status.as_u16(), &reply.headers);
+        call.record.reply(reply.status.as_u16());
         let response = reply.into_response(call.head.method == Method::HEAD);
         let ending = Ending::new(Rc::clone(self), call.record);
         response.map(|body| ending.of(body))
@@ -145,7 +153,7 @@ impl<W: World> Edge<W> {
             Route::Ready => return Ok(health::ready(self, call).await),
             Route::Guarded(guarded) => guarded,
         };
-        let caller = self.caller(call).await?;
+        let caller = Rc::new(self.caller(call).await?);
         call.record.know(&caller);
         let mut outcome = self.work_for(call, &caller, guarded, body).await;
         if outcome.is_err() && !call.is_counted {
@@ -171,7 +179,7 @@ impl<W: World> Edge<W> {
     async fn work_for<B>(
         self: &Rc<Self>,
         call: &mut Call,
-        caller: &Caller,
+        caller: &Rc<Caller>,
         route: Guarded,
         body: B,
     ) -> Result<Reply, Failure>

@@ -101,8 +101,10 @@ async fn store<W: World>(
 ) -> bool {
     let lease = lead.and_then(Lead::lease);
     let new = NewEntry { key: &entry.stamp.key, sealed, keep_s, lease };
-    edge.store.keep(new).await.unwrap_or_else(|error| {
+    let is_kept = edge.store.keep(new).await.unwrap_or_else(|error| {
         log::warn(id, error);
         false
-    })
+    });
+    edge.hot.forget(&entry.stamp.key);
+    is_kept
 }

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use adlib_shared::problem::Code;
-use http::HeaderMap;
 use serde::Serialize;
 
 use crate::authenticate::Caller;
+use crate::cache::CacheStatus;
 use crate::failure::Failure;
 use crate::hop::Trace;
 use crate::hop::origins::Origin;
@@ -69,7 +69,7 @@ pub struct Line {
     pub key: Option<String>,
     /// How the cache took part, as the reply's `Cache-Status` says it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub cache: Option<String>,
+    pub cache: Option<CacheStatus>,
     /// The origin that was asked last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
@@ -162,11 +162,14 @@ impl Record {
         line.cause.clone_from(&failure.cause);
     }
 
+    /// How the cache takes part.
+    pub fn cache(&self, status: CacheStatus) {
+        self.0.line.borrow_mut().cache = Some(status);
+    }
+
     /// The reply has a head.
-    pub fn reply(&self, status: u16, headers: &HeaderMap) {
-        let mut line = self.0.line.borrow_mut();
-        line.status = status;
-        line.cache = headers.get("cache-status").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    pub fn reply(&self, status: u16) {
+        self.0.line.borrow_mut().status = status;
     }
 
     /// The reply was taken to its end.

@@ -1,36 +1,49 @@
 //! The component as Spin runs it: the one place that speaks to Spin's interfaces.
 
+mod http;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use ::http::{Request, Response};
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::join_all;
-use http::{Request, Response};
 use http_body_util::{BodyDataStream, Full};
-use spin_sdk::http::IntoResponse;
 use spin_sdk::key_value::Store;
 use spin_sdk::redis::{self, Connection, RedisParameter, RedisResult};
 use spin_sdk::variables;
 use spin_sdk::wasip3::clocks::monotonic_clock::wait_for;
-use spin_sdk::wasip3::http::types::{ErrorCode, RequestOptions};
+use spin_sdk::wasip3::exports::http::handler::Guest;
+use spin_sdk::wasip3::http::service;
+use spin_sdk::wasip3::http::types::{self, ErrorCode, RequestOptions};
 use spin_sdk::wasip3::http_compat::RequestOptionsExtension;
-use spin_sdk::wasip3::random::random::get_random_u64;
+use spin_sdk::wasip3::random::random::get_random_bytes;
 
 use crate::edge::Edge;
 use crate::settings::{Settings, SettingsError, Timeouts, VARIABLES};
 use crate::world::{Incoming, SendError, StoreError, Value, World};
+
+/// Random bytes that are asked of the runtime at once: what some twenty requests need.
+const RANDOM_BYTES: u64 = 1024;
 
 thread_local! {
     /// Lives as long as the instance and is shared by its concurrent requests. It is never borrowed across an await.
     static EDGE: RefCell<Option<Rc<Edge<Spin>>>> = const { RefCell::new(None) };
 }
 
-#[spin_sdk::http_service]
-async fn handle(request: spin_sdk::http::Request) -> impl IntoResponse {
-    edge().await.answer(request, now_ms()).await
+/// What the component exports.
+struct Component;
+
+service::export!(Component);
+
+impl Guest for Component {
+    async fn handle(request: types::Request) -> Result<types::Response, ErrorCode> {
+        let request = http::request(request)?;
+        http::response(edge().await.answer(request, now_ms()).await)
+    }
 }
 
 /// The instance's edge; it is made by its first request. Two first requests at once make two, and the later one stays.
@@ -71,6 +84,8 @@ struct Spin {
     store: RefCell<Option<Rc<Store>>>,
     /// The connection to Redis.
     redis: RefCell<Option<Rc<Connection>>>,
+    /// Random bytes that are not used yet.
+    random: RefCell<Vec<u8>>,
 }
 
 /// Closes the connection to Redis, unless the command that it guards has ended well.
@@ -169,7 +184,12 @@ impl World for Spin {
     }
 
     fn entropy(&self) -> u128 {
-        u128::from(get_random_u64()) << 64 | u128::from(get_random_u64())
+        let mut random = self.random.borrow_mut();
+        if random.is_empty() {
+            *random = get_random_bytes(RANDOM_BYTES);
+        }
+        let at = random.len().saturating_sub(size_of::<u128>());
+        random.drain(at..).fold(0, |bits, byte| bits << 8 | u128::from(byte))
     }
 }
 

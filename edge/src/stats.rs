@@ -5,6 +5,7 @@
 
 pub mod counts;
 pub mod series;
+pub mod tally;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use adlib_shared::problem::Code;
 
 pub use self::counts::Counts;
+use self::tally::{Series, Tally};
 use crate::edge::Edge;
 use crate::hop::NO_TENANT;
 use crate::log;
@@ -30,21 +32,23 @@ pub const EVERYONE: &str = NO_TENANT;
 /// What this instance has counted and not yet told.
 #[derive(Debug, Default)]
 pub struct Stats {
-    untold: RefCell<BTreeMap<String, Counts>>,
+    untold: RefCell<BTreeMap<String, Tally>>,
     is_flush_due: Cell<bool>,
 }
 
 impl Stats {
     /// Counts a request that has ended.
     pub fn count(&self, line: &Line, took: Duration) {
-        let counts = counts_of(line, took);
+        let tally = tally_of(line, took);
         let mut untold = self.untold.borrow_mut();
-        if let Some(tenant) = &line.tenant
-            && (untold.contains_key(tenant) || untold.len() <= TENANTS_MAX)
-        {
-            untold.entry(tenant.clone()).or_default().add(&counts);
+        let is_full = untold.len() > TENANTS_MAX;
+        for tenant in line.tenant.iter().map(String::as_str).chain([EVERYONE]) {
+            match untold.get_mut(tenant) {
+                Some(known) => known.add(&tally),
+                None if is_full && tenant != EVERYONE => {}
+                None => drop(untold.insert(tenant.to_owned(), tally.clone())),
+            }
         }
-        untold.entry(EVERYONE.to_owned()).or_default().add(&counts);
     }
 
     /// What is known of a tenant, or of everyone: what the store holds and what it has not been told.
@@ -53,7 +57,7 @@ impl Stats {
     /// The store's.
     pub async fn of<W: World>(&self, edge: &Edge<W>, tenant: &str) -> Result<Counts, StoreError> {
         let mut counts = edge.store.counts(&name(tenant)).await?;
-        counts.add(self.untold.borrow().get(tenant).unwrap_or(&Counts::default()));
+        counts.add(&self.untold.borrow().get(tenant).map(Tally::to_counts).unwrap_or_default());
         Ok(counts)
     }
 
@@ -75,10 +79,10 @@ impl Stats {
 
     async fn tell<W: World>(&self, edge: &Edge<W>) {
         let untold = self.untold.take();
-        for (tenant, counts) in untold {
-            if let Err(error) = edge.store.count(&name(&tenant), &counts).await {
+        for (tenant, tally) in untold {
+            if let Err(error) = edge.store.count(&name(&tenant), &tally.to_counts()).await {
                 log::trouble(format_args!("what was counted is told later: {error}"));
-                self.untold.borrow_mut().entry(tenant).or_default().add(&counts);
+                self.untold.borrow_mut().entry(tenant).or_default().add(&tally);
             }
         }
     }
@@ -90,51 +94,33 @@ fn name(tenant: &str) -> String {
 }
 
 /// What one request adds.
-fn counts_of(line: &Line, took: Duration) -> Counts {
-    let mut counts = Counts::default();
-    let status = line.status.to_string();
-    counts.count(series::REQUESTS, &[("route", line.route), ("status", &status)], 1);
-    if let Some(outcome) = line.cache.as_deref().map(cache_outcome) {
-        counts.count(series::CACHE, &[("outcome", outcome)], 1);
+fn tally_of(line: &Line, took: Duration) -> Tally {
+    let mut tally = Tally::default();
+    tally.count(Series::Requests { route: line.route, status: line.status }, 1);
+    if let Some(part) = line.cache.map(|status| status.part()) {
+        tally.count(Series::Cache(part), 1);
         if line.status == 200 {
-            counts.time(&[("outcome", outcome)], took);
+            tally.time(part, took);
         }
     }
     match line.code {
-        Some(Code::RateLimited) => counts.count(series::LIMITED, &[], 1),
-        Some(Code::Blocked) => counts.count(series::BLOCKED, &[], 1),
+        Some(Code::RateLimited) => tally.count(Series::Limited, 1),
+        Some(Code::Blocked) => tally.count(Series::Blocked, 1),
         Some(
             code @ (Code::OriginFailed | Code::OriginUnavailable | Code::DeadlineExceeded | Code::Overloaded),
-        ) => counts.count(series::ORIGIN_ERRORS, &[("code", code.as_str())], 1),
+        ) => tally.count(Series::OriginErrors(code), 1),
         _ => {}
     }
     if line.attempts > 0 {
-        counts.count(series::ORIGIN_ATTEMPTS, &[], line.attempts.into());
+        tally.count(Series::OriginAttempts, line.attempts.into());
     }
     if line.hedged {
-        counts.count(series::HEDGES, &[], 1);
+        tally.count(Series::Hedges, 1);
     }
     if !line.complete {
-        counts.count(series::CLIENTS_GONE, &[], 1);
+        tally.count(Series::ClientsGone, 1);
     }
-    counts
-}
-
-/// The part that the cache took, from the reply's `Cache-Status`.
-fn cache_outcome(status: &str) -> &'static str {
-    let is_hit = status.split(';').any(|part| part.trim() == "hit");
-    let is_stale = status.contains("; detail=stale") || is_hit && status.contains("ttl=-");
-    if is_stale {
-        "stale"
-    } else if status.contains("; collapsed") {
-        "coalesced"
-    } else if is_hit {
-        "hit"
-    } else if status.contains("fwd=bypass") {
-        "bypass"
-    } else {
-        "miss"
-    }
+    tally
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// What the cache did with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheStatus {
@@ -53,6 +55,53 @@ pub enum Detail {
     StaleWhileRevalidate,
     /// The origin failed.
     StaleIfError,
+}
+
+/// The part that the cache took in an answer, in a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// It answered, and what it answered was fresh.
+    Hit,
+    /// It answered, and what it answered was not.
+    Stale,
+    /// Another request's way to the origin served this one too.
+    Coalesced,
+    /// It did not answer.
+    Miss,
+    /// It was not asked.
+    Bypass,
+}
+
+impl Part {
+    /// The word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Coalesced => "coalesced",
+            Self::Miss => "miss",
+            Self::Bypass => "bypass",
+        }
+    }
+}
+
+impl CacheStatus {
+    /// The part that the cache took.
+    pub const fn part(&self) -> Part {
+        match self {
+            Self::Hit { ttl_s: 0.., detail: None } => Part::Hit,
+            Self::Hit { .. } | Self::Forward(Forwarded { detail: Some(_), .. }) => Part::Stale,
+            Self::Forward(Forwarded { collapsed: true, .. }) => Part::Coalesced,
+            Self::Forward(Forwarded { reason: Forward::Bypass, .. }) => Part::Bypass,
+            Self::Forward(_) => Part::Miss,
+        }
+    }
+}
+
+impl Serialize for CacheStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl Forward {
@@ -115,27 +164,42 @@ mod tests {
             detail: Some(Detail::StaleIfError),
             ..Forward::Stale.into()
         };
-        for (status, text) in [
-            (CacheStatus::Hit { ttl_s: 312, detail: None }, "hit; ttl=312"),
-            (CacheStatus::Hit { ttl_s: -5, detail: None }, "hit; ttl=-5"),
+        for (status, text, part) in [
+            (CacheStatus::Hit { ttl_s: 312, detail: None }, "hit; ttl=312", "hit"),
+            (CacheStatus::Hit { ttl_s: 0, detail: None }, "hit; ttl=0", "hit"),
+            (CacheStatus::Hit { ttl_s: -5, detail: None }, "hit; ttl=-5", "stale"),
             (
                 CacheStatus::Hit { ttl_s: -5, detail: revalidated },
                 "hit; ttl=-5; detail=stale-while-revalidate",
+                "stale",
+            ),
+            (
+                // A soft purge makes an answer stale before its time.
+                CacheStatus::Hit { ttl_s: 312, detail: revalidated },
+                "hit; ttl=312; detail=stale-while-revalidate",
+                "stale",
             ),
             (
                 CacheStatus::Forward(Forwarded { stored: true, ..forwarded(Forward::UriMiss) }),
                 "fwd=uri-miss; stored",
+                "miss",
             ),
             (
                 CacheStatus::Forward(Forwarded { collapsed: true, ..forwarded(Forward::UriMiss) }),
                 "fwd=uri-miss; collapsed",
+                "coalesced",
             ),
-            (CacheStatus::Forward(forwarded(Forward::Stale)), "fwd=stale"),
-            (CacheStatus::Forward(forwarded(Forward::Request)), "fwd=request"),
-            (CacheStatus::Forward(forwarded(Forward::Bypass)), "fwd=bypass"),
-            (CacheStatus::Forward(failed), "fwd=stale; fwd-status=503; ttl=-20; detail=stale-if-error"),
+            (CacheStatus::Forward(forwarded(Forward::Stale)), "fwd=stale", "miss"),
+            (CacheStatus::Forward(forwarded(Forward::Request)), "fwd=request", "miss"),
+            (CacheStatus::Forward(forwarded(Forward::Bypass)), "fwd=bypass", "bypass"),
+            (
+                CacheStatus::Forward(failed),
+                "fwd=stale; fwd-status=503; ttl=-20; detail=stale-if-error",
+                "stale",
+            ),
         ] {
             assert_eq!(status.to_string(), format!("adlib; {text}"));
+            assert_eq!(status.part().as_str(), part, "{text}");
         }
     }
 }

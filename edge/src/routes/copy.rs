@@ -1,6 +1,7 @@
 //! `POST` and `QUERY /v1/copy`: a brief becomes copy, from the cache or from the origin.
 
 pub(crate) mod batch;
+pub(crate) mod briefs;
 mod fetch;
 mod forward;
 pub(crate) mod place;
@@ -16,11 +17,11 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
 
-use self::place::{Current, Place};
+use self::place::Current;
 use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::body;
-use crate::cache::{CacheStatus, Detail, Directives, Epochs, Forward, Forwarded, Found, Held};
+use crate::cache::{CacheStatus, Detail, Directives, Entry, Epochs, Forward, Forwarded, Found, Held};
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::Failure;
@@ -28,14 +29,13 @@ use crate::log;
 use crate::reply::Reply;
 use crate::world::World;
 
-/// The header that says how the cache took part.
-pub(crate) const CACHE_STATUS: &str = "cache-status";
-
 /// A brief, who sent it, and what they want of the cache.
 #[derive(Debug, Clone)]
 struct Asked {
-    caller: Caller,
-    brief: Brief,
+    caller: Rc<Caller>,
+    brief: Rc<Brief>,
+    /// Whether the answer is to be a stream of events.
+    as_events: bool,
     directives: Directives,
 }
 
@@ -46,7 +46,7 @@ struct Asked {
 pub async fn copy<W, B>(
     edge: &Rc<Edge<W>>,
     call: &mut Call,
-    caller: &Caller,
+    caller: &Rc<Caller>,
     body: B,
 ) -> Result<Reply, Failure>
 where
@@ -54,49 +54,75 @@ where
     B: http_body::Body<Data = Bytes>,
 {
     caller.require(Scope::Copy)?;
-    let mut brief = read(edge, call, body).await?;
-    brief.stream |= accepts_events(call.headers());
-    let asked = Asked { caller: caller.clone(), brief, directives: Directives::of(call.headers()) };
+    let bytes = body::json(call.headers(), body, BODY_BYTES_MAX).await?;
+    let languages = &edge.settings()?.languages;
+    let known = edge.briefs.find(&caller.tenant, bytes, |bytes| Brief::parse(bytes, languages))?;
+    let asked = Asked {
+        caller: Rc::clone(caller),
+        brief: Rc::clone(&known.brief),
+        as_events: known.brief.stream || accepts_events(call.headers()),
+        directives: Directives::of(call.headers()),
+    };
 
-    let place = Place::of(edge, call, caller, &asked.brief, &asked.directives).await?;
+    let place = known.place(edge, call, &asked.directives).await?;
     let began = Instant::now();
-    let names = place.as_ref().map(|place| Epochs::names(&place.tags)).unwrap_or_default();
-    let entry = place.as_ref().filter(|_| !asked.directives.no_cache).map(|place| place.key.as_bytes());
-    let visited = admit(edge, call, caller, Look { entry, tags: &names, further: 0 }).await?;
+    let names = place.as_ref().map_or(&[][..], |place| &place.epochs);
+    let wanted = place.as_ref().filter(|_| !asked.directives.no_cache).map(|place| place.key.as_bytes());
+    let hot = wanted.and_then(|key| edge.hot.find(key, call.now_ms));
+    let entry = wanted.filter(|_| hot.is_none());
+    let visited = admit(edge, call, caller, Look { entry, tags: names, further: 0 }).await?;
     call.time("store", began);
-    let Some(place) = place else {
+    let Some(place) = &place else {
         return forward_alone(edge, call, &asked, Forward::Bypass).await.map(marked);
     };
-    let Some(epochs) = Epochs::fold(&names, &visited.epochs) else {
+    let Some(epochs) = Epochs::fold(names, &visited.epochs) else {
         // The store has failed, so nothing is known about what was stored or purged.
         return forward_alone(edge, call, &asked, Forward::UriMiss).await.map(marked);
     };
-    let current = Current { place, epochs };
-    let reply = answer(edge, call, &asked, &current, visited.entry.as_deref()).await?;
+    let current = Current { place: Rc::clone(place), epochs };
+    let found = find(edge, call, &asked, &current, hot, visited.entry).await;
+    let reply = answer(edge, call, &asked, &current, found).await?;
     // RFC 10008. For `POST` the condition means something else (RFC 9110, section 13.1.2), and is passed over.
     let is_query = call.head.method == Method::QUERY;
     Ok(marked(if is_query { reply.unless_known(call.headers()) } else { reply }))
 }
 
-/// Reads and validates the brief.
-async fn read<W, B>(edge: &Edge<W>, call: &Call, body: B) -> Result<Brief, Failure>
-where
-    W: World,
-    B: http_body::Body<Data = Bytes>,
-{
-    let bytes = body::json(call.headers(), body, BODY_BYTES_MAX).await?;
-    Ok(Brief::parse(&bytes, &edge.settings()?.languages)?)
+/// What there is for a brief: what was given a moment ago, if it still serves; else what is stored.
+async fn find<W: World>(
+    edge: &Edge<W>,
+    call: &Call,
+    asked: &Asked,
+    current: &Current,
+    hot: Option<Rc<Entry>>,
+    stored: Option<Vec<u8>>,
+) -> Found {
+    let (key, question) = (current.key(), current.question(asked.directives, call.now_s()));
+    let stored = match hot.map(|entry| question.judge_entry(entry)) {
+        Some(found @ Found::Hit(_)) => return found,
+        Some(_) => {
+            edge.hot.forget(key.as_bytes());
+            edge.store.entry(key.as_bytes()).await.unwrap_or_else(|error| {
+                log::warn(&call.id, error);
+                None
+            })
+        }
+        None => stored,
+    };
+    let found = question.judge(stored.as_deref());
+    if let Found::Hit(held) = &found {
+        edge.hot.remember(&held.entry, call.now_ms);
+    }
+    found
 }
 
-/// Answers from what is stored, or from the origin.
+/// Answers with what was found, or from the origin.
 async fn answer<W: World>(
     edge: &Rc<Edge<W>>,
     call: &mut Call,
     asked: &Asked,
     current: &Current,
-    stored: Option<&[u8]>,
+    found: Found,
 ) -> Result<Reply, Failure> {
-    let found = current.question(asked.directives, call.now_s()).judge(stored);
     let (reason, fallback, is_useless) = match found {
         Found::Hit(held) => match serve(call, asked, &held, None) {
             Some(answer) => return answer,
@@ -132,8 +158,8 @@ fn serve(
     held: &Held,
     detail: Option<Detail>,
 ) -> Option<Result<Reply, Failure>> {
-    let answer = replay::replay(&held.entry, held.standing.age_s, asked.brief.stream)?;
-    call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s: held.standing.left_s(), detail });
+    let answer = replay::replay(&held.entry, held.standing.age_s, asked.as_events)?;
+    call.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail });
     Some(answer)
 }
 
@@ -146,7 +172,7 @@ fn serve_instead(
     failure: Failure,
 ) -> Result<Reply, Failure> {
     let Some(held) = fallback else { return Err(failure) };
-    let Some(Ok(reply)) = replay::replay(&held.entry, held.standing.age_s, asked.brief.stream) else {
+    let Some(Ok(reply)) = replay::replay(&held.entry, held.standing.age_s, asked.as_events) else {
         return Err(failure);
     };
     log::failure(&call.id, &failure);
@@ -157,7 +183,7 @@ fn serve_instead(
         detail: Some(Detail::StaleIfError),
         ..reason.into()
     };
-    call.note(CACHE_STATUS, &CacheStatus::Forward(status));
+    call.cache(CacheStatus::Forward(status));
     Ok(reply)
 }
 
@@ -176,7 +202,7 @@ fn refuse_if_only_cached(call: &mut Call, asked: &Asked, reason: Forward) -> Res
     if !asked.directives.only_if_cached {
         return Ok(());
     }
-    call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
+    call.cache(CacheStatus::Forward(reason.into()));
     Err(only_if_cached().into())
 }
 

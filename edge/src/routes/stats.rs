@@ -64,11 +64,7 @@ pub async fn stats<W: World>(edge: &Rc<Edge<W>>, caller: &Caller) -> Result<Repl
         origin_attempts: counts.total(series::ORIGIN_ATTEMPTS),
         hedges: counts.total(series::HEDGES),
         clients_gone: counts.total(series::CLIENTS_GONE),
-        duration_ms: counts
-            .by_label(&format!("{}_sum", series::SECONDS), "outcome")
-            .into_iter()
-            .map(durations)
-            .collect(),
+        duration_ms: counts.by_label(series::SUM, "outcome").into_iter().map(durations).collect(),
     })
 }
 

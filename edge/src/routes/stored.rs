@@ -7,7 +7,7 @@ use adlib_shared::copy::Copy;
 use adlib_shared::problem::Code;
 
 use super::copy::place::tags;
-use super::copy::{CACHE_STATUS, marked, replay};
+use super::copy::{marked, replay};
 use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::cache::{CacheStatus, Directives, Entry, Epochs, Found, Held, Kind, Question};
@@ -36,7 +36,7 @@ pub async fn stored<W: World>(
     let held = held.ok_or_else(|| Failure::new(Code::NotFound, "no copy of this id is held for you"))?;
     let reply = replay::replay(&held.entry, held.standing.age_s, false);
     let reply = reply.unwrap_or_else(|| Err(Failure::new(Code::Internal, "the copy cannot be read")))?;
-    call.note(CACHE_STATUS, &CacheStatus::Hit { ttl_s: held.standing.left_s(), detail: None });
+    call.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail: None });
     Ok(marked(reply.unless_known(call.headers())))
 }
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::series::{ALL, BUCKETS_US, SECONDS};
+use super::series::{ALL, BUCKET, BUCKETS_US, SECONDS, SUM};
 
 /// Counts by series: a name with labels, such as `adlib_edge_requests_total{route="/v1/copy",status="200"}`. There are as
 /// many as routes times statuses at most, since neither is the client's to invent.
@@ -25,16 +24,6 @@ impl Counts {
             series.push('}');
         }
         self.put(series, number);
-    }
-
-    /// Adds a time to the histogram of these labels. Its buckets are stored each for itself and summed up when shown; its
-    /// sum is in microseconds.
-    pub fn time(&mut self, labels: &[(&str, &str)], took: Duration) {
-        let took_us = took.as_micros() as u64;
-        let bound = BUCKETS_US.iter().find(|(bound_us, _)| took_us <= *bound_us).map_or("+Inf", |(_, le)| le);
-        let with_bound: Vec<_> = labels.iter().copied().chain([("le", bound)]).collect();
-        self.count(&format!("{SECONDS}_bucket"), &with_bound, 1);
-        self.count(&format!("{SECONDS}_sum"), labels, took_us);
     }
 
     /// Adds everything of another.
@@ -71,9 +60,8 @@ impl Counts {
 
     /// For each bucket of the histogram, the times with this label up to its bound.
     pub fn buckets(&self, label: &str, value: &str) -> [u64; BUCKETS_US.len()] {
-        let name = format!("{SECONDS}_bucket");
         let mut buckets = [0; BUCKETS_US.len()];
-        for (series, number) in self.iter().filter(|(series, _)| name_of(series) == name) {
+        for (series, number) in self.iter().filter(|(series, _)| name_of(series) == BUCKET) {
             let at = BUCKETS_US.iter().position(|(_, le)| label_of(series, "le") == Some(le));
             if let Some(at) = at.filter(|_| label_of(series, label) == Some(value)) {
                 buckets[at..].iter_mut().for_each(|bucket| *bucket += number);
@@ -99,7 +87,7 @@ impl Counts {
     }
 
     fn write_histogram(&self, text: &mut String) {
-        for (outcome, sum_us) in self.by_label(&format!("{SECONDS}_sum"), "outcome") {
+        for (outcome, sum_us) in self.by_label(SUM, "outcome") {
             let buckets = self.buckets("outcome", &outcome);
             for ((_, le), number) in BUCKETS_US.iter().zip(buckets) {
                 let _ = writeln!(text, "{SECONDS}_bucket{{outcome=\"{outcome}\",le=\"{le}\"}} {number}");
@@ -138,22 +126,6 @@ mod tests {
         assert!(text.contains("# TYPE adlib_edge_requests_total counter\n"));
         assert!(text.contains("adlib_edge_requests_total{route=\"/v1/copy\",status=\"200\"} 2\n"));
         assert!(text.contains("adlib_edge_limited_total 1\n") && !text.contains("another_version"), "{text}");
-    }
-
-    #[test]
-    fn a_histogram_counts_up_to_each_bound() {
-        let mut counts = Counts::default();
-        for us in [250, 251, 90_000_000, 500_000_000] {
-            counts.time(&[("outcome", "hit")], Duration::from_micros(us));
-        }
-        counts.time(&[("outcome", "miss")], Duration::from_micros(1));
-        let text = counts.to_prometheus();
-        for (le, number) in [("0.00025", 1), ("0.0005", 2), ("30", 2), ("120", 3), ("+Inf", 4)] {
-            let line = format!("{SECONDS}_bucket{{outcome=\"hit\",le=\"{le}\"}} {number}\n");
-            assert!(text.contains(&line), "{line} in {text}");
-        }
-        assert!(text.contains(&format!("{SECONDS}_sum{{outcome=\"hit\"}} 590.000501\n")), "{text}");
-        assert!(text.contains(&format!("{SECONDS}_count{{outcome=\"hit\"}} 4\n")), "{text}");
     }
 
     #[test]

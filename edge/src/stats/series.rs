@@ -18,6 +18,10 @@ pub const HEDGES: &str = "adlib_edge_hedges_total";
 pub const CLIENTS_GONE: &str = "adlib_edge_clients_gone_total";
 /// From a brief's arrival to the last byte of its copy, by the part that the cache took.
 pub const SECONDS: &str = "adlib_edge_copy_duration_seconds";
+/// Its buckets, each for itself, as they are stored; they are summed up when shown.
+pub const BUCKET: &str = "adlib_edge_copy_duration_seconds_bucket";
+/// Its sums as they are stored, in microseconds.
+pub const SUM: &str = "adlib_edge_copy_duration_seconds_sum";
 
 /// Name, kind and meaning of each.
 pub const ALL: [(&str, &str, &str); 9] = [

@@ -83,7 +83,7 @@ async fn look_up<W: World>(
     places: Vec<Placed<Place>>,
     count: u32,
 ) -> Result<Vec<Placed<Current>>, Failure> {
-    let of_place = |(_, _, place): &Placed<Place>| place.as_ref().map(|place| Epochs::names(&place.tags));
+    let of_place = |(_, _, place): &Placed<Place>| place.as_ref().map(|place| place.epochs.clone());
     let mut names: Vec<String> = places.iter().filter_map(of_place).flatten().collect();
     names.sort_unstable();
     names.dedup();
@@ -91,10 +91,9 @@ async fn look_up<W: World>(
     let visited = admit(edge, call, caller, look).await?;
     let value = |name: &String| visited.epochs.get(names.binary_search(name).ok()?).copied();
     let current = |place: Place| {
-        let names = Epochs::names(&place.tags);
-        let values: Vec<u128> = names.iter().filter_map(value).collect();
-        let epochs = Epochs::fold(&names, &values)?;
-        Some(Current { place, epochs })
+        let values: Vec<u128> = place.epochs.iter().filter_map(value).collect();
+        let epochs = Epochs::fold(&place.epochs, &values)?;
+        Some(Current { place: Rc::new(place), epochs })
     };
     Ok(places.into_iter().map(|(index, brief, place)| (index, brief, place.and_then(current))).collect())
 }

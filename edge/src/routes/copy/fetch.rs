@@ -8,7 +8,7 @@ use adlib_shared::problem::Code;
 
 use super::forward::granted;
 use super::place::Current;
-use super::{Asked, CACHE_STATUS, forward, replay, serve};
+use super::{Asked, forward, replay, serve};
 use crate::cache::{CacheStatus, Directives, Entry, Forward, Forwarded, Found, Held};
 use crate::call::Call;
 use crate::edge::Edge;
@@ -70,7 +70,7 @@ async fn lead_out<W: World>(
     if let Some(held) = ready(edge, call, asked.directives, current, &mut lead, patience).await
         && let Some(answer) = serve(call, asked, &held, None)
     {
-        lead.land(edge, &call.id, Outcome::Answer(Rc::new(held.entry))).await;
+        lead.land(edge, &call.id, Outcome::Answer(held.entry)).await;
         return answer;
     }
     let keep = Keep { lead: Some(lead), ..current.keep(call.now_s()) };
@@ -112,7 +112,7 @@ async fn ready<W: World>(
 
 /// What the leader brought, as an answer to a follower.
 fn share(call: &mut Call, asked: &Asked, outcome: Outcome, reason: Forward) -> Result<Reply, Failure> {
-    call.note(CACHE_STATUS, &CacheStatus::Forward(Forwarded { collapsed: true, ..reason.into() }));
+    call.cache(CacheStatus::Forward(Forwarded { collapsed: true, ..reason.into() }));
     match outcome {
         Outcome::Answer(entry) => replay_shared(&entry, asked),
         Outcome::Failure(failure) => Err(failure),
@@ -120,7 +120,7 @@ fn share(call: &mut Call, asked: &Asked, outcome: Outcome, reason: Forward) -> R
 }
 
 fn replay_shared(entry: &Entry, asked: &Asked) -> Result<Reply, Failure> {
-    replay::replay(entry, 0, asked.brief.stream)
+    replay::replay(entry, 0, asked.as_events)
         .unwrap_or_else(|| Err(Failure::new(Code::Internal, "the copy cannot be read again")))
 }
 
@@ -128,7 +128,7 @@ fn replay_shared(entry: &Entry, asked: &Asked) -> Result<Reply, Failure> {
 pub(super) fn refresh<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked, current: &Current) {
     let Joined::Lead(mut lead) = edge.flights.join(current.key()) else { return };
     let (refresher, mut call, mut asked) = (Rc::clone(edge), call.aside(), asked.clone());
-    asked.brief.stream = false;
+    asked.as_events = false;
     call.record = call.record.aside();
     // Nobody waits for it.
     call.head.headers.remove(DEADLINE);

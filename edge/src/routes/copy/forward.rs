@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::ETAG;
 use http::{Method, StatusCode};
 
-use super::{Asked, CACHE_STATUS};
+use super::Asked;
 use crate::answer::{self, ANSWER_BYTES_MAX};
 use crate::cache::{CacheStatus, Forward, Forwarded};
 use crate::call::Call;
@@ -41,7 +41,7 @@ pub(super) async fn forward<W: World>(
     reason: Forward,
 ) -> Result<Reply, Failure> {
     let began = Instant::now();
-    call.note(CACHE_STATUS, &CacheStatus::Forward(reason.into()));
+    call.cache(CacheStatus::Forward(reason.into()));
     let mut grant = Grant::of(edge, call, &asked.caller, estimate(&asked.brief)).await?;
     let leases = keep.iter().filter_map(Keep::lease).chain(grant.leases());
     let outcome = prolonging(edge, &call.id, call.now_ms, leases, ask(edge, call, asked)).await;
@@ -55,7 +55,7 @@ pub(super) async fn forward<W: World>(
                 && let Some(entry) = keep.body(edge, &call.id, &copy, body).await
             {
                 reply.set(ETAG, etag::strong(entry.digest));
-                call.note(CACHE_STATUS, &CacheStatus::Forward(Forwarded { stored: true, ..reason.into() }));
+                call.cache(CacheStatus::Forward(Forwarded { stored: true, ..reason.into() }));
             }
             Ok(reply)
         }
@@ -79,14 +79,16 @@ enum Answer {
 
 async fn ask<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked) -> Result<Answer, Failure> {
     let settings = edge.settings()?;
-    let expected = if asked.brief.stream { event::CONTENT_TYPE } else { "application/json" };
+    let expected = if asked.as_events { event::CONTENT_TYPE } else { "application/json" };
+    let mut brief = Brief::clone(&asked.brief);
+    brief.stream = asked.as_events;
     let ask = Ask {
         method: Method::POST,
         route: "/v1/copy",
         tenant: &asked.caller.tenant,
         prefix: &prefix(&asked.caller.tenant, &asked.brief),
         accept: expected,
-        body: asked.brief.to_json().into(),
+        body: brief.to_json().into(),
         timeouts: granted(settings.timeouts, call)?,
     };
     let (head, body) = ask.send(edge, call).await?.into_parts();
@@ -97,7 +99,7 @@ async fn ask<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked) -> Result
     if !answer::is_of_type(&head.headers, expected) {
         return Err(unusable().because(format_args!("{expected} was asked for, but not sent")));
     }
-    if asked.brief.stream {
+    if asked.as_events {
         return Ok(Answer::Events(body));
     }
     let body = answer::whole(body, ANSWER_BYTES_MAX).await?;

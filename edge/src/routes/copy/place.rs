@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use adlib_shared::brief::Brief;
 use adlib_shared::cache_key::{CacheKey, Operation, Scope};
+use adlib_shared::keyed_hash::KeyedHash;
 use adlib_shared::purge::Tag;
 
 use crate::authenticate::Caller;
@@ -22,17 +23,18 @@ const TEMPLATE_REVISION: u32 = 1;
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) key: CacheKey,
-    /// The tags of what lies there.
-    pub(crate) tags: Vec<Tag>,
+    /// The names of the epochs under which something lies there.
+    pub(crate) epochs: Vec<String>,
+    /// The model for which the key was made.
+    pub(crate) fingerprint: String,
     scope: String,
-    fingerprint: String,
     lifetime: Lifetime,
 }
 
 /// A place in the cache, and the epochs that were current when it was asked for.
 #[derive(Debug)]
 pub(crate) struct Current {
-    pub(crate) place: Place,
+    pub(crate) place: Rc<Place>,
     pub(crate) epochs: Epochs,
 }
 
@@ -48,23 +50,38 @@ impl Place {
         brief: &Brief,
         directives: &Directives,
     ) -> Result<Option<Self>, Failure> {
-        let settings = edge.settings()?;
-        let Some(lifetime) = settings.cache.filter(|_| !directives.no_store) else { return Ok(None) };
-        let known = edge.models.current(edge, call).await?;
-        let Some(model) = known.writer() else { return Ok(None) };
-        let scope = caller.tenant.clone();
-        let (secret, fingerprint) = (edge.cache_secret()?, model.fingerprint.clone());
-        let key = CacheKey::of(
-            secret,
-            Scope::Tenant(&scope),
-            Operation::Copy,
-            brief,
-            &fingerprint,
-            TEMPLATE_REVISION,
-        );
-        let tags = tags(&scope, &fingerprint, brief.channel.id);
-        Ok(Some(Self { key, tags, scope, fingerprint, lifetime: lifetime.of_key(key.as_bytes()) }))
+        let Some((lifetime, fingerprint)) = model(edge, call, directives).await? else { return Ok(None) };
+        Ok(Some(Self::under(edge.cache_secret()?, &caller.tenant, brief, lifetime, fingerprint)))
     }
+
+    /// The place of a brief for a model.
+    pub(super) fn under(
+        secret: &KeyedHash,
+        scope: &str,
+        brief: &Brief,
+        lifetime: Lifetime,
+        fingerprint: String,
+    ) -> Self {
+        let tenant = Scope::Tenant(scope);
+        let key = CacheKey::of(secret, tenant, Operation::Copy, brief, &fingerprint, TEMPLATE_REVISION);
+        let epochs = Epochs::names(&tags(scope, &fingerprint, brief.channel.id));
+        let lifetime = lifetime.of_key(key.as_bytes());
+        Self { key, epochs, fingerprint, scope: scope.to_owned(), lifetime }
+    }
+}
+
+/// How long answers serve, and the fingerprint of the model that writes them; `None` where the cache takes no part.
+///
+/// # Errors
+/// The origin's failure, where the model is not known without it.
+pub(super) async fn model<W: World>(
+    edge: &Rc<Edge<W>>,
+    call: &Call,
+    directives: &Directives,
+) -> Result<Option<(Lifetime, String)>, Failure> {
+    let Some(lifetime) = edge.settings()?.cache.filter(|_| !directives.no_store) else { return Ok(None) };
+    let known = edge.models.current(edge, call).await?;
+    Ok(known.writer().map(|model| (lifetime, model.fingerprint.clone())))
 }
 
 /// The tags of a copy.
@@ -86,7 +103,7 @@ impl Current {
 
     /// What a request asks of the cache here.
     pub(crate) fn question(&self, directives: Directives, now_s: u64) -> Question<'_> {
-        let Place { key, scope, lifetime, .. } = &self.place;
+        let Place { key, scope, lifetime, .. } = &*self.place;
         Question { key: key.as_bytes(), scope, epochs: self.epochs, lifetime: *lifetime, directives, now_s }
     }
 
@@ -97,7 +114,7 @@ impl Current {
 
     /// Where an answer that is asked for at this time is kept.
     pub(crate) fn keep(&self, now_s: u64) -> Keep {
-        let Place { key, scope, fingerprint, lifetime, .. } = &self.place;
+        let Place { key, scope, fingerprint, lifetime, .. } = &*self.place;
         let stamp = Stamp {
             key: *key.as_bytes(),
             scope: scope.clone(),

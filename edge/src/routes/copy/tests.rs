@@ -11,6 +11,7 @@ use super::*;
 use crate::harness::{Answered, Harness, brief, written};
 use crate::world::SendError;
 
+mod hot;
 mod purged;
 mod refused;
 mod stale;

@@ -161,19 +161,6 @@ async fn give_way(harness: &Harness) {
 }
 
 #[test]
-fn a_hit_visits_the_store_once() {
-    let harness = Harness::with(&[("rate_per_minute", "0"), ("stats", "off")]);
-    harness.expect_model(MODEL);
-    harness.expect_copy(&written(MODEL));
-    harness.copy(&[], &brief());
-    let (reads, writes) = (harness.world().reads(""), harness.world().writes());
-    for _ in 0..3 {
-        assert_eq!(harness.copy(&[], &brief()).header("cache-status"), "adlib; hit; ttl=6886");
-    }
-    assert_eq!((harness.world().reads("") - reads, harness.world().writes() - writes), (3, 0));
-}
-
-#[test]
 fn the_epochs_are_read_again_once_a_second() {
     let mut harness = Harness::with(&[("rate_per_minute", "0")]);
     harness.expect_model(MODEL);
