@@ -129,21 +129,28 @@ impl Flights {
 }
 
 impl Lead {
-    /// Takes the lease of the key; false where another instance holds it. All requests of an instance hold leases in its
-    /// name, so that one can take over from another. Where the store fails, the lead holds within the instance alone.
-    pub async fn take_lease<W: World>(&mut self, edge: &Rc<Edge<W>>, id: &RequestId, now_ms: u64) -> bool {
+    /// Takes the lease of the key, false where another instance holds it; and looks whether the answer has come meanwhile.
+    /// All requests of an instance hold leases in its name, so that one can take over from another. Where the store fails,
+    /// the lead holds within the instance alone.
+    pub async fn take_lease<W: World>(
+        &mut self,
+        edge: &Rc<Edge<W>>,
+        id: &RequestId,
+        now_ms: u64,
+    ) -> (bool, Option<Vec<u8>>) {
         let name = format!("flight/{}", self.key);
         let lease = Lease { name, token: edge.instance, seats: 1 };
-        match edge.store.acquire(&lease, now_ms, LEASE.as_millis() as u64).await {
-            Ok(is_taken) => {
+        let lasts_ms = LEASE.as_millis() as u64;
+        match edge.store.lead(&lease, self.key.as_bytes(), now_ms, lasts_ms).await {
+            Ok((is_taken, entry)) => {
                 if is_taken && self.lease.is_none() {
                     self.lease = Some(self.held(edge, id, lease));
                 }
-                is_taken
+                (is_taken, entry)
             }
             Err(error) => {
                 log::warn(id, error);
-                true
+                (true, None)
             }
         }
     }
@@ -169,15 +176,22 @@ impl Lead {
         self.lease.as_ref().map(|held| &held.lease)
     }
 
+    /// Notes that the store has the lease back.
+    pub fn forget_lease(&mut self) {
+        if let Some(mut held) = self.lease.take() {
+            held.give_back = None;
+        }
+    }
+
     /// Ends the flight with an outcome.
     pub async fn land<W: World>(mut self, edge: &Edge<W>, id: &RequestId, outcome: Outcome) {
         self.flight.outcome.replace(Some(outcome));
-        if let Some(held) = &mut self.lease {
-            if let Err(error) = edge.store.release(&held.lease).await {
-                log::warn(id, error);
-            }
-            held.give_back = None;
+        if let Some(held) = &self.lease
+            && let Err(error) = edge.store.release(&held.lease).await
+        {
+            log::warn(id, error);
         }
+        self.forget_lease();
     }
 }
 

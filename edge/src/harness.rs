@@ -77,11 +77,6 @@ impl Harness {
         &self.edge.world
     }
 
-    /// Another instance over the same store, at the same time.
-    pub(crate) fn another(&self) -> Self {
-        Self::over(Rc::clone(&self.edge.world), self.changes.clone(), self.now_ms)
-    }
-
     /// A new instance over the same store, as after the last one has ended.
     pub(crate) fn restart(self) -> Self {
         self.apart()

@@ -53,12 +53,12 @@ impl Keep {
         copy: &Copy,
         body: Bytes,
     ) -> Option<Rc<Entry>> {
-        let Self { stamp, fingerprint, lifetime, lead } = self;
+        let Self { stamp, fingerprint, lifetime, mut lead } = self;
         let (entry, sealed) = Entry::seal(stamp, Kind::Copy, body)?;
         let entry = Rc::new(entry);
         let keep_s = lifetime.keep_s();
         let is_stored = if copy.model.fingerprint == fingerprint {
-            store(edge, id, &entry, &sealed, keep_s, lead.as_ref()).await
+            store(edge, id, &entry, &sealed, keep_s, lead.as_mut()).await
         } else {
             edge.models.forget(&*edge.store, edge.settings().ok()?, id).await;
             false
@@ -75,13 +75,13 @@ impl Keep {
     /// Keeps a refusal for a little while, so that a brief which cannot be met does not reach the origin again and
     /// again. Whatever else failed is told to those who wait, and forgotten; unless it was this request's alone.
     pub async fn failure<W: World>(self, edge: &Rc<Edge<W>>, id: &RequestId, failure: &Failure) {
-        let Self { stamp, fingerprint: _, lifetime, lead } = self;
+        let Self { stamp, fingerprint: _, lifetime, mut lead } = self;
         if failure.is_refusal() {
             let ttl_s = lifetime.of_refusal(&stamp.key);
             let stamp = Stamp { ttl_s: ttl_s as u32, ..stamp };
             if let Some((entry, sealed)) = Entry::seal(stamp, Kind::Refusal, failure.problem.to_json().into())
             {
-                store(edge, id, &entry, &sealed, ttl_s, lead.as_ref()).await;
+                store(edge, id, &entry, &sealed, ttl_s, lead.as_mut()).await;
             }
         }
         if let Some(lead) = lead.filter(|_| failure.is_shared()) {
@@ -97,14 +97,20 @@ async fn store<W: World>(
     entry: &Entry,
     sealed: &[u8],
     keep_s: u64,
-    lead: Option<&Lead>,
+    lead: Option<&mut Lead>,
 ) -> bool {
-    let lease = lead.and_then(Lead::lease);
+    let lease = lead.as_deref().and_then(Lead::lease);
     let new = NewEntry { key: &entry.stamp.key, sealed, keep_s, lease };
-    let is_kept = edge.store.keep(new).await.unwrap_or_else(|error| {
-        log::warn(id, error);
-        false
-    });
+    let kept = edge.store.keep(new).await;
     edge.hot.forget(&entry.stamp.key);
-    is_kept
+    match kept {
+        Ok(is_kept) => {
+            lead.filter(|_| is_kept).map(Lead::forget_lease);
+            is_kept
+        }
+        Err(error) => {
+            log::warn(id, error);
+            false
+        }
+    }
 }

@@ -132,7 +132,7 @@ pub trait Store {
     /// comes back where there is a new one.
     fn strike(&self, subject: Subject, gcra: Gcra, now_ms: u64) -> Answer<'_, Option<Block>>;
 
-    /// Keeps an entry; false where its lease was lost meanwhile.
+    /// Keeps an entry and gives its lease back; false where the lease was lost meanwhile.
     fn keep<'a>(&'a self, entry: NewEntry<'a>) -> Answer<'a, bool>;
 
     /// The entry of a key, without a visit: for those who wait for another request's.
@@ -143,6 +143,15 @@ pub trait Store {
 
     /// Takes a lease, unless all of its seats are taken. The holder may take it again, which prolongs it.
     fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64, lasts_ms: u64) -> Answer<'a, bool>;
+
+    /// Takes a lease of one seat, and looks up what it is to bring: the entry of a key.
+    fn lead<'a>(
+        &'a self,
+        lease: &'a Lease,
+        entry: &'a [u8; 32],
+        now_ms: u64,
+        lasts_ms: u64,
+    ) -> Answer<'a, (bool, Option<Vec<u8>>)>;
 
     /// Gives a lease back, if it is still held.
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()>;

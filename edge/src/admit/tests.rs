@@ -42,7 +42,7 @@ fn admin(harness: &Harness, method: Method, path: &str, body: &Value) -> Answere
 #[test]
 fn a_rate_holds_across_instances_and_the_headers_say_so() {
     on_both(&[("rate_per_minute", "5"), ("tenant_rate_per_minute", "8")], |first| {
-        let second = first.another();
+        let second = first.apart();
         let answered = tones(&first, &[]);
         assert_eq!(answered.header("ratelimit-policy"), "\"key\";q=5;w=60, \"tenant\";q=8;w=60");
         assert_eq!(answered.header("ratelimit"), "\"key\";r=4;t=12, \"tenant\";r=7;t=8");
@@ -149,7 +149,7 @@ fn copies_are_kept_in_redis_as_in_a_key_value_store() {
         harness.expect_model(MODEL);
         harness.expect_copy(&written(MODEL));
         assert_eq!(harness.copy(&[], &brief()).header("cache-status"), "adlib; fwd=uri-miss; stored");
-        let hit = harness.another().copy(&[], &brief());
+        let hit = harness.apart().copy(&[], &brief());
         assert!(hit.header("cache-status").starts_with("adlib; hit"), "{hit:?}");
     });
 }

@@ -74,10 +74,10 @@ fn a_follower_waits_no_longer_than_it_may() {
 #[test]
 fn a_lease_that_its_leader_leaves_is_the_next_instances() {
     let first = Harness::on_redis(&[]);
-    let second = first.another();
+    let second = first.apart();
     let take = |harness: &Harness| {
         let mut lead = lead(&harness.edge.flights);
-        let is_taken = block_on(lead.take_lease(&harness.edge, &id(), harness.now_ms));
+        let (is_taken, _) = block_on(lead.take_lease(&harness.edge, &id(), harness.now_ms));
         (lead, is_taken)
     };
     let (left, is_taken) = take(&first);

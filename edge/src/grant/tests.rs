@@ -71,7 +71,7 @@ fn tokens_are_reserved_and_then_settled_by_what_was_used() {
         let miss = harness.copy(&[], &named("Tea"));
         assert_eq!((miss.status.as_u16(), left(&miss)), (200, 0));
         assert!(miss.header("ratelimit-policy").ends_with("\"tokens\";q=600;qu=\"tokens\";w=60"), "{miss:?}");
-        let hit = harness.another().copy(&[], &named("Tea"));
+        let hit = harness.apart().copy(&[], &named("Tea"));
         assert!(hit.header("cache-status").starts_with("adlib; hit") && is_about(left(&hit), 600 - USED));
         let refused = harness.copy(&[], &named("Oats"));
         assert_eq!((refused.status.as_u16(), &refused.json()["code"]), (429, &json!("rate_limited")));
@@ -159,7 +159,7 @@ fn instances_count_their_streams_together_on_redis() {
     first.expect_model(MODEL);
     let _running = begin_stream(&first, "Tea");
     block_on(first.world().catch_up());
-    assert_eq!(first.another().copy(&[], &named("Oats")).status.as_u16(), 429);
+    assert_eq!(first.apart().copy(&[], &named("Oats")).status.as_u16(), 429);
 }
 
 #[test]

@@ -216,7 +216,9 @@ impl<W: World> Store for KeyValue<W> {
             if entry.lease.is_some_and(|lease| !self.leases.holds(lease)) {
                 return Ok(false);
             }
-            self.world.set(&slot(entry.key), entry.sealed).await.map(|()| true)
+            self.world.set(&slot(entry.key), entry.sealed).await?;
+            entry.lease.inspect(|lease| self.leases.release(lease));
+            Ok(true)
         }
         .boxed_local()
     }
@@ -231,6 +233,20 @@ impl<W: World> Store for KeyValue<W> {
 
     fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64, lasts_ms: u64) -> Answer<'a, bool> {
         async move { Ok(self.leases.acquire(lease, now_ms, lasts_ms)) }.boxed_local()
+    }
+
+    fn lead<'a>(
+        &'a self,
+        lease: &'a Lease,
+        entry: &'a [u8; 32],
+        now_ms: u64,
+        lasts_ms: u64,
+    ) -> Answer<'a, (bool, Option<Vec<u8>>)> {
+        async move {
+            let is_taken = self.leases.acquire(lease, now_ms, lasts_ms);
+            Ok((is_taken, self.world.get(&slot(entry)).await?))
+        }
+        .boxed_local()
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()> {

@@ -3,6 +3,8 @@
 //! All names share one hash tag, so that a cluster keeps them on one node. Records of keys and epochs do not expire;
 //! everything else does. A server that evicts should therefore evict only what expires (`volatile-ttl`).
 
+mod blocks;
+mod keys;
 mod names;
 mod script;
 #[cfg(test)]
@@ -19,12 +21,13 @@ use adlib_shared::rate::{Decision, Gcra, State};
 use futures::FutureExt;
 use futures::future::{Either, select};
 
+use self::blocks::{by_clock, parse_block};
 use self::script::{Script, Scripts};
 use self::values::{Values, unexpected};
-use super::{Answer, KEYS_MAX, Lease, NewEntry, NewKey, Store, StoredKey, Visit, Visited};
-use crate::block::{BLOCK_MS_MAX, BLOCK_MS_MIN, Block, DECAY_MS, LEVEL_MAX, Subject};
+use super::{Answer, Lease, NewEntry, NewKey, Store, StoredKey, Visit, Visited};
+use crate::block::{Block, Subject};
 use crate::breaker::{Breaker, Policy};
-use crate::limit::{Limit, Meter};
+use crate::limit::Limit;
 use crate::settings::RedisAddress;
 use crate::stats::Counts;
 use crate::world::{StoreError, World};
@@ -99,12 +102,16 @@ impl<W: World> Redis<W> {
         None
     }
 
-    /// The server's clock, in milliseconds since 1970.
-    async fn now_ms(&self) -> Result<u64, StoreError> {
-        let mut parts =
-            self.command("TIME", Vec::new()).await?.texts().map_while(|part| part.parse::<u64>().ok());
-        let (seconds, micros) = parts.next().zip(parts.next()).ok_or_else(unexpected)?;
-        Ok(seconds * 1000 + micros / 1000)
+    /// Takes a lease, the first of these keys; and reads an entry, the second, if there is one.
+    async fn take_lease(
+        &self,
+        keys: Vec<String>,
+        lease: &Lease,
+        lasts_ms: u64,
+    ) -> Result<(bool, Option<Vec<u8>>), StoreError> {
+        let arguments = vec![token(lease), number(&lasts_ms.max(1)), number(&lease.seats)];
+        let mut values = self.run(&self.scripts.acquire, &keys, arguments).await?;
+        Ok((values.number()? == 1, values.bytes()?))
     }
 
     /// Runs a script by its digest, and by its text where the server does not know it.
@@ -174,17 +181,7 @@ impl<W: World> Store for Redis<W> {
     }
 
     fn strike(&self, subject: Subject, gcra: Gcra, _: u64) -> Answer<'_, Option<Block>> {
-        async move {
-            let strike = Limit { meter: Meter::Strikes(subject), gcra, cost: 1 };
-            let keys = [names::meter(&strike.meter), names::block(&subject), names::blocks()];
-            let numbers = [BLOCK_MS_MIN, BLOCK_MS_MAX, DECAY_MS, LEVEL_MAX.into()];
-            let arguments = [subject.name().into_bytes()].into_iter();
-            let arguments = arguments.chain(rate(&strike)).chain(numbers.iter().map(number)).collect();
-            let mut values = self.run(&self.scripts.strike, &keys, arguments).await?;
-            let (_, until_ms, level) = (values.number()?, values.number()?, values.number()? as u32);
-            Ok((until_ms > 0).then_some(Block { until_ms, level }))
-        }
-        .boxed_local()
+        self.count_strike(subject, gcra).boxed_local()
     }
 
     fn keep<'a>(&'a self, entry: NewEntry<'a>) -> Answer<'a, bool> {
@@ -211,11 +208,19 @@ impl<W: World> Store for Redis<W> {
     }
 
     fn acquire<'a>(&'a self, lease: &'a Lease, _: u64, lasts_ms: u64) -> Answer<'a, bool> {
-        async move {
-            let arguments = vec![token(lease), number(&lasts_ms.max(1)), number(&lease.seats)];
-            Ok(self.run(&self.scripts.acquire, &[names::lease(lease)], arguments).await?.number()? == 1)
-        }
-        .boxed_local()
+        let keys = vec![names::lease(lease)];
+        async move { Ok(self.take_lease(keys, lease, lasts_ms).await?.0) }.boxed_local()
+    }
+
+    fn lead<'a>(
+        &'a self,
+        lease: &'a Lease,
+        entry: &'a [u8; 32],
+        _: u64,
+        lasts_ms: u64,
+    ) -> Answer<'a, (bool, Option<Vec<u8>>)> {
+        let keys = vec![names::lease(lease), names::entry(entry)];
+        self.take_lease(keys, lease, lasts_ms).boxed_local()
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()> {
@@ -255,52 +260,23 @@ impl<W: World> Store for Redis<W> {
     }
 
     fn key(&self, id: KeyId) -> Answer<'_, Option<StoredKey>> {
-        async move {
-            let names = names::key(id).map(String::into_bytes);
-            let mut values = self.command("MGET", names.to_vec()).await?;
-            let (record, secrets) = (values.bytes()?, values.bytes()?);
-            Ok(record.zip(secrets).map(|(record, secrets)| StoredKey { record, secrets }))
-        }
-        .boxed_local()
+        self.find_key(id).boxed_local()
     }
 
     fn add_key<'a>(&'a self, new: NewKey<'a>) -> Answer<'a, bool> {
-        async move {
-            let NewKey { id, tenant, key: StoredKey { record, secrets } } = new;
-            let [record_name, secrets_name] = names::key(id);
-            let texts = [id.to_string().into_bytes(), tenant.as_bytes().to_vec()];
-            let arguments = [&texts[..], &[record.clone(), secrets.clone(), number(&KEYS_MAX)]].concat();
-            let keys = [record_name, secrets_name, names::keys()];
-            Ok(self.run(&self.scripts.add_key, &keys, arguments).await?.number()? == 1)
-        }
-        .boxed_local()
+        self.keep_key(new).boxed_local()
     }
 
     fn change_secrets<'a>(&'a self, id: KeyId, from: &'a [u8], to: &'a [u8]) -> Answer<'a, bool> {
-        async move {
-            let arguments = vec![from.to_vec(), to.to_vec()];
-            let answer = self.run(&self.scripts.change_secrets, &names::key(id), arguments).await;
-            Ok(answer?.number()? == 1)
-        }
-        .boxed_local()
+        self.swap_secrets(id, from, to).boxed_local()
     }
 
     fn remove_key(&self, id: KeyId) -> Answer<'_, bool> {
-        async move {
-            let [record_name, secrets_name] = names::key(id);
-            let keys = [record_name, secrets_name, names::keys()];
-            let arguments = vec![id.to_string().into_bytes()];
-            Ok(self.run(&self.scripts.remove_key, &keys, arguments).await?.number()? > 0)
-        }
-        .boxed_local()
+        self.drop_key(id).boxed_local()
     }
 
     fn key_ids(&self) -> Answer<'_, Vec<(KeyId, String)>> {
-        async move {
-            let pairs = self.command("HGETALL", vec![names::keys().into_bytes()]).await?.pairs();
-            Ok(pairs.filter_map(|(id, tenant)| Some((KeyId::parse(&id)?, tenant))).collect())
-        }
-        .boxed_local()
+        self.list_keys().boxed_local()
     }
 
     /// Counts whose answer is lost on the way are told again, and then count twice.
@@ -326,61 +302,21 @@ impl<W: World> Store for Redis<W> {
     }
 
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {
-        async move {
-            let server_ms = self.now_ms().await?;
-            let range = [names::blocks().into_bytes(), number(&server_ms), b"+inf".to_vec()];
-            let names = self.command("ZRANGEBYSCORE", range.to_vec()).await?;
-            let subjects: Vec<Subject> = names.texts().filter_map(|name| Subject::parse(&name)).collect();
-            if subjects.is_empty() {
-                return Ok(Vec::new());
-            }
-            let keys = subjects.iter().map(|subject| names::block(subject).into_bytes()).collect();
-            let mut values = self.command("MGET", keys).await?;
-            let mut blocks = Vec::with_capacity(subjects.len());
-            for subject in subjects {
-                let block = values.bytes()?.and_then(|bytes| parse_block(&bytes));
-                let holding = block.filter(|block| block.holds(server_ms));
-                blocks.extend(holding.map(|block| (subject, by_clock(block, server_ms, now_ms))));
-            }
-            Ok(blocks)
-        }
-        .boxed_local()
+        self.list_blocks(now_ms).boxed_local()
     }
 
     fn block(&self, subject: Subject, block: Block, now_ms: u64) -> Answer<'_, ()> {
-        async move {
-            let keys = [names::block(&subject), names::blocks()];
-            let lasts_ms = block.until_ms.saturating_sub(now_ms).max(1);
-            let arguments = vec![subject.name().into_bytes(), number(&lasts_ms), number(&block.level)];
-            self.run(&self.scripts.block, &keys, arguments).await.map(|_| ())
-        }
-        .boxed_local()
+        self.keep_block(subject, block, now_ms).boxed_local()
     }
 
     fn unblock(&self, subject: Subject, _: u64) -> Answer<'_, bool> {
-        async move {
-            let keys = [names::block(&subject), names::strikes(&subject), names::blocks()];
-            let arguments = vec![subject.name().into_bytes()];
-            Ok(self.run(&self.scripts.unblock, &keys, arguments).await?.number()? == 1)
-        }
-        .boxed_local()
+        self.end_block(subject).boxed_local()
     }
-}
-
-/// A block whose end is by the server's clock, with the end by this instance's, as everyone else here reads it.
-fn by_clock(block: Block, server_ms: u64, now_ms: u64) -> Block {
-    Block { until_ms: now_ms + block.until_ms.saturating_sub(server_ms), ..block }
 }
 
 fn epoch(bytes: Option<Vec<u8>>) -> Result<u128, StoreError> {
     let bytes = bytes.and_then(|bytes| bytes.try_into().ok()).ok_or_else(unexpected)?;
     Ok(u128::from_le_bytes(bytes))
-}
-
-/// `until_ms level`.
-fn parse_block(bytes: &[u8]) -> Option<Block> {
-    let (until_ms, level) = std::str::from_utf8(bytes).ok()?.split_once(' ')?;
-    Some(Block { until_ms: until_ms.parse().ok()?, level: level.parse().ok()? })
 }
 
 /// What the scripts need of a limit.

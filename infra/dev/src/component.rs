@@ -8,6 +8,9 @@ use crate::error::Error;
 use crate::toolchain::WASM_TARGET;
 use crate::workspace::Workspace;
 
+/// The profile of Cargo.toml, and the folder that cargo names after it.
+const PROFILE: &str = "component";
+
 /// Builds the edge and returns its path.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf, Error> {
     build_one(workspace, "adlib-edge", "adlib_edge.wasm")
@@ -20,10 +23,10 @@ pub(crate) fn build_hello(workspace: &Workspace) -> Result<PathBuf, Error> {
 
 fn build_one(workspace: &Workspace, package: &str, file: &str) -> Result<PathBuf, Error> {
     // Only what is nothing but a component is optimised across crates at the end.
-    let arguments =
-        ["--package", package, "--lib", "--crate-type", "cdylib", "--target", WASM_TARGET, "--release"];
+    let of_package = ["--package", package, "--lib", "--crate-type", "cdylib"];
+    let arguments = [&of_package[..], &["--target", WASM_TARGET, "--profile", PROFILE]].concat();
     let built = artifact::build(workspace, "rustc", &arguments)?.named(file)?;
-    let expected = workspace.root().join("target").join(WASM_TARGET).join("release").join(file);
+    let expected = workspace.root().join("target").join(WASM_TARGET).join(PROFILE).join(file);
     if built != expected {
         // Cargo builds elsewhere, for example because of CARGO_TARGET_DIR; the manifest names one place.
         let folder = expected.parent().expect("a file lies in a folder");

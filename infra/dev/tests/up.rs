@@ -116,7 +116,7 @@ impl Drop for Up {
 /// Where the manifest expects the component, which then need not be copied anywhere.
 fn component() -> PathBuf {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
-    root.join("target/wasm32-wasip2/release/adlib_edge.wasm")
+    root.join("target/wasm32-wasip2/component/adlib_edge.wasm")
 }
 
 fn free_port() -> u16 {

@@ -15,7 +15,6 @@ use crate::edge::Edge;
 use crate::failure::Failure;
 use crate::flight::{Joined, Lead, Outcome, PAUSE_MAX, WAIT_MAX, Waited};
 use crate::keep::Keep;
-use crate::log;
 use crate::reply::Reply;
 use crate::world::World;
 
@@ -89,18 +88,9 @@ async fn ready<W: World>(
     let mut waited = Duration::ZERO;
     loop {
         let now_ms = call.now_ms + waited.as_millis() as u64;
-        let is_leased = lead.take_lease(edge, &call.id, now_ms).await;
-        match edge.store.entry(current.key().as_bytes()).await {
-            Ok(stored) => {
-                if let Found::Hit(held) = current.question(directives, now_ms / 1000).judge(stored.as_deref())
-                {
-                    return Some(held);
-                }
-            }
-            Err(error) => {
-                log::warn(&call.id, error);
-                return None;
-            }
+        let (is_leased, stored) = lead.take_lease(edge, &call.id, now_ms).await;
+        if let Found::Hit(held) = current.question(directives, now_ms / 1000).judge(stored.as_deref()) {
+            return Some(held);
         }
         if is_leased || waited >= patience {
             return None;
@@ -132,9 +122,11 @@ pub(super) fn refresh<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked, 
     call.record = call.record.aside();
     // Nobody waits for it.
     call.head.headers.remove(DEADLINE);
-    let keep = current.keep(call.now_s());
+    let (keep, current) = (current.keep(call.now_s()), current.clone());
     edge.world.later(async move {
-        if !lead.take_lease(&refresher, &call.id, call.now_ms).await {
+        let (is_leased, stored) = lead.take_lease(&refresher, &call.id, call.now_ms).await;
+        let found = current.question(Directives::default(), call.now_s()).judge(stored.as_deref());
+        if !is_leased || matches!(found, Found::Hit(_)) {
             return;
         }
         let keep = Keep { lead: Some(lead), ..keep };

@@ -32,7 +32,7 @@ pub(crate) struct Place {
 }
 
 /// A place in the cache, and the epochs that were current when it was asked for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Current {
     pub(crate) place: Rc<Place>,
     pub(crate) epochs: Epochs,

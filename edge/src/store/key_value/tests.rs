@@ -127,11 +127,15 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     assert!(acquire(&mine, NOW_MS) && !acquire(&other, NOW_MS + 999));
     assert!(acquire(&mine, NOW_MS + 500), "the holder prolongs it");
     assert!(!acquire(&other, NOW_MS + 1499) && acquire(&other, NOW_MS + 1500));
-    assert!(!keep(&store, &KEY, b"late", Some(&mine)) && keep(&store, &KEY, b"new", Some(&other)));
+    assert!(!keep(&store, &KEY, b"late", Some(&mine)));
     block_on(store.release(&mine)).expect("the memory never fails");
     assert!(!acquire(&mine, NOW_MS + 1500), "only the holder gives it back");
-    block_on(store.release(&other)).expect("the memory never fails");
-    assert!(acquire(&mine, NOW_MS + 1500));
+    assert!(keep(&store, &KEY, b"new", Some(&other)));
+    assert!(acquire(&mine, NOW_MS + 1500), "with what was made under it, it is given back");
+    block_on(store.release(&mine)).expect("the memory never fails");
+    assert!(acquire(&other, NOW_MS + 1500));
+    let led = block_on(store.lead(&mine, &KEY, NOW_MS + 1500, 1000));
+    assert_eq!(led, Ok((false, Some(b"new".to_vec()))));
 }
 
 #[test]

@@ -6,7 +6,9 @@ use http::{Method, StatusCode};
 use proptest::prelude::*;
 
 use super::*;
+use crate::block::DECAY_MS;
 use crate::harness::{Harness, brief, key, request, written};
+use crate::limit::Meter;
 use crate::request_id::RequestId;
 use crate::world::Value;
 use crate::world::memory::Memory;
@@ -188,11 +190,18 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     assert!(acquire(&first, &mine, 50), "the holder prolongs it, or shortens it");
     run(&world, "BLPOP", &["nothing", "0.08"]);
     assert!(keep(&mine), "nobody has taken it over");
-    assert!(acquire(&second, &other, 60_000) && !keep(&mine) && keep(&other));
+    assert!(acquire(&second, &other, 60_000) && !keep(&mine));
     block_on(first.release(&mine)).expect("the server answers");
     assert!(!acquire(&first, &mine, 60_000), "only the holder gives it back");
+    assert!(keep(&other) && acquire(&first, &mine, 60_000), "with what was made under it, it is given back");
+    block_on(first.release(&mine)).expect("the server answers");
+    assert!(acquire(&second, &other, 60_000));
     block_on(second.release(&other)).expect("the server answers");
     assert!(acquire(&first, &mine, 60_000));
+    let entry = Some(b"one".to_vec());
+    assert_eq!(block_on(first.lead(&mine, &KEY, 0, 60_000)), Ok((true, entry.clone())));
+    assert_eq!(block_on(second.lead(&other, &KEY, 0, 60_000)), Ok((false, entry)));
+    assert_eq!(block_on(first.lead(&mine, &[9; 32], 0, 60_000)), Ok((true, None)));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! What is served after its time, and what is not.
 
+use futures::executor::block_on;
+
 use super::*;
+use crate::harness::{key, request};
 
 /// The warm edge, so many seconds after the copy has expired.
 fn expired(seconds: u64) -> Harness {
@@ -26,6 +29,24 @@ fn a_copy_that_has_just_expired_is_given_at_once_and_written_anew_behind_the_rep
         assert_eq!(second.header("cache-status"), format!("adlib; hit; ttl={FRESH_S}"));
         assert_eq!(second.json()["seed"], 43);
     }
+}
+
+#[test]
+fn what_another_instance_has_written_anew_meanwhile_is_not_written_again() {
+    let harness = expired(0);
+    let other = harness.beside();
+    harness.expect_model(MODEL);
+    harness.expect_model(MODEL);
+    harness.expect_copy(&refreshed());
+    let asking = || request(&key(), http::Method::POST, "/v1/copy", &[], &brief());
+    for harness in [&harness, &other] {
+        let stale = block_on(harness.answered(asking()));
+        assert!(stale.header("cache-status").ends_with("stale-while-revalidate"));
+    }
+    block_on(harness.world().catch_up());
+    let sent = harness.world().sent();
+    assert_eq!(sent.iter().filter(|request| request.uri().path() == "/v1/copy").count(), 1);
+    assert_eq!(other.copy(&[], &brief()).json()["seed"], 43);
 }
 
 #[test]
