@@ -17,6 +17,8 @@ pub struct Contender {
     pub expected: &'static str,
     /// Whether it runs in this process, whose time is then told.
     pub is_here: bool,
+    /// How many different requests there are; each is sent once before those that are measured.
+    pub distinct: usize,
     /// It is sent one in so many of a round's requests; more than 1 for one that would take too long.
     pub one_in: usize,
 }
@@ -31,9 +33,9 @@ pub struct Measured {
 }
 
 impl Contender {
-    /// Sends the round's load, after a request that fills its cache.
+    /// Sends the round's load, after the requests that fill its cache.
     pub async fn measure(&self, connections: usize, many: usize, alone: usize) -> anyhow::Result<Measured> {
-        self.send(1, 1, 0, "").await?;
+        self.send(1, self.distinct, 0, "").await?;
         let [many, alone] = [many, alone].map(|count| (count / self.one_in).max(connections));
         Ok(Measured {
             many: self.send(connections, many, 0, self.expected).await?,

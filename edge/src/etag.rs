@@ -1,10 +1,11 @@
 //! Entity tags: names of answers, by their digest.
 
+use data_encoding::HEXLOWER;
 use http::HeaderValue;
 
 /// The strong tag of a digest.
 pub fn strong(digest: u128) -> String {
-    format!("\"{digest:032x}\"")
+    ["\"", &HEXLOWER.encode(&digest.to_be_bytes()), "\""].concat()
 }
 
 /// Whether `If-None-Match` names the tag; the comparison is weak (RFC 9110, section 13.1.2).

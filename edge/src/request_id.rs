@@ -1,5 +1,6 @@
 //! The name under which one request can be found again, at the edge and at the origin.
 
+use data_encoding::HEXLOWER;
 use http::HeaderValue;
 
 /// Longest id that is taken over from the client, in bytes.
@@ -15,7 +16,7 @@ impl RequestId {
         given
             .and_then(|value| value.to_str().ok())
             .filter(|id| is_well_formed(id))
-            .map_or_else(|| Self(format!("{:032x}", entropy())), |id| Self(id.to_owned()))
+            .map_or_else(|| Self(HEXLOWER.encode(&entropy().to_be_bytes())), |id| Self(id.to_owned()))
     }
 
     /// The id as text.

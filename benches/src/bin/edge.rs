@@ -25,6 +25,11 @@ const SECRET: &str = "a secret of the measurements, 32 bytes or more";
 const HIT: &str = "adlib; hit";
 const EDGE_MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml");
 const HELLO_MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hello/spin.toml");
+/// Copies among which hits are spread: more than an instance remembers. Two of them may share a slot of the store and take
+/// each other's place, so what is asked for is not always a hit.
+const COPIES: usize = 1000;
+/// What the head of an answer holds in which the cache took part.
+const CACHED: &str = "cache-status: adlib; ";
 /// LiteLLM is sent one in so many requests: it takes about so much longer.
 const LITELLM_ONE_IN: usize = 50;
 
@@ -75,7 +80,8 @@ async fn main() -> anyhow::Result<()> {
 
 /// Everything that runs during a measurement.
 struct Running {
-    /// The edge in its host, hello world, bodies of a hit's size, the bare server; then those that are installed.
+    /// The edge in its host, hello world, bodies of a hit's size, the bare server, the edge with many copies; then those
+    /// that are installed.
     contenders: Vec<Contender>,
     /// What misses are sent to: the edge over each store, and the origin itself.
     misses: Vec<Contender>,
@@ -102,6 +108,7 @@ impl Running {
             request: Arc::clone(request),
             expected,
             is_here: true,
+            distinct: 1,
             one_in: 1,
         };
         let mut contenders = vec![
@@ -109,6 +116,10 @@ impl Running {
             here("hello world", hello.address(), &greeting(), ""),
             here("bodies of the same size", hello.address(), &bodies, ""),
             here("bare server", origin.address(), &repeated(&copies), ""),
+            Contender {
+                distinct: COPIES,
+                ..here("hits among 1,000 copies", edge.address(), &among(&copies), CACHED)
+            },
         ];
         let mut misses = vec![
             here("misses", edge.address(), &copies, "fwd=uri-miss"),
@@ -201,7 +212,7 @@ impl Round {
         }
         for contender in &running.misses {
             // Every round has seeds of its own, so that none is known before.
-            measured.misses.push(contender.send(1, alone, 1 + round * alone, contender.expected).await?);
+            measured.misses.push(contender.send(1, alone, COPIES + round * alone, contender.expected).await?);
         }
         Ok(measured)
     }
@@ -246,6 +257,12 @@ fn chat() -> Arc<RequestText> {
 fn repeated(requests: &Arc<RequestText>) -> Arc<RequestText> {
     let request = requests(0);
     Arc::new(move |_| request.clone())
+}
+
+/// Each of the first requests in turn.
+fn among(requests: &Arc<RequestText>) -> Arc<RequestText> {
+    let requests: Vec<Vec<u8>> = (0..COPIES).map(|number| requests(number)).collect();
+    Arc::new(move |number| requests[number % COPIES].clone())
 }
 
 fn report(contenders: &[Contender], rounds: &[Round]) {

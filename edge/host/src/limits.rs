@@ -11,7 +11,7 @@ pub struct Limits {
     pub instance_memory_bytes_max: usize,
     /// Instances alive at once. Each costs its memory, so this times `instance_memory_bytes_max` is the ceiling of all guests.
     pub instances_max: u32,
-    /// Requests one instance serves before a fresh one takes over, as in Spin.
+    /// Requests one instance serves before a fresh one takes over. Spin takes 128, but a fresh instance costs a millisecond.
     pub instance_requests_max: usize,
     /// Requests one instance serves at the same time, as in Spin.
     pub instance_concurrency_max: usize,
@@ -68,7 +68,7 @@ impl Default for Limits {
         Self {
             instance_memory_bytes_max: 64 * MIB,
             instances_max: 64,
-            instance_requests_max: 128,
+            instance_requests_max: 1024,
             instance_concurrency_max: 16,
             instance_idle_max: Duration::from_secs(1),
             requests_max: 1024,

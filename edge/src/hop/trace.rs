@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use data_encoding::HEXLOWER;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Longest `tracestate` that is passed on, in bytes (W3C Trace Context, section 3.3.1.5).
@@ -29,13 +30,13 @@ pub struct Trace {
 impl Trace {
     /// The client's trace where its headers are of their form, else a new one.
     pub fn join(headers: &HeaderMap, entropy: impl Fn() -> u128) -> Self {
-        let span_id = format!("{:016x}", (entropy() as u64).max(1));
+        let span_id = HEXLOWER.encode(&(entropy() as u64).max(1).to_be_bytes());
         if let Some([trace_id, parent_id, flags]) = headers.get(TRACE_PARENT).and_then(parent) {
             let state =
                 headers.get(TRACE_STATE).filter(|state| state.len() <= TRACE_STATE_BYTES_MAX).cloned();
             return Self { trace_id, span_id, parent_id: Some(parent_id), flags, state };
         }
-        let trace_id = format!("{:032x}", entropy().max(1));
+        let trace_id = HEXLOWER.encode(&entropy().max(1).to_be_bytes());
         Self { trace_id, span_id, parent_id: None, flags: SAMPLED.to_owned(), state: None }
     }
 

@@ -13,8 +13,11 @@ use spin_sdk::wasip3::http::types::{self, ErrorCode, Fields, Scheme, Trailers};
 use spin_sdk::wasip3::wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
 use spin_sdk::wasip3::{spawn, wit_future, wit_stream};
 
+use crate::client_address::CLIENT_ADDRESS;
 use crate::reply::Body;
 
+/// What the names of the runtime's own headers begin with.
+const RUNTIMES: &str = "spin-";
 /// Most of a request's body that is read at once, in bytes.
 const READ_BYTES_MAX: usize = 16 * 1024;
 
@@ -39,10 +42,14 @@ fn uri(request: &types::Request) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// The headers but for those of the runtime that the edge has no use for.
 fn headers(request: &types::Request) -> Option<HeaderMap> {
     let fields = request.get_headers().copy_all();
     let mut headers = HeaderMap::with_capacity(fields.len());
     for (name, value) in fields {
+        if name.starts_with(RUNTIMES) && name != CLIENT_ADDRESS {
+            continue;
+        }
         let value = HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?;
         headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
     }
