@@ -29,9 +29,20 @@ use crate::world::{Incoming, SendError, StoreError, Value, World};
 /// Random bytes that are asked of the runtime at once: what some twenty requests need.
 const RANDOM_BYTES: u64 = 1024;
 
+/// How long a request waits before it looks again whether another one has opened the edge.
+const OPENING_PAUSE: Duration = Duration::from_millis(1);
+
 thread_local! {
     /// Lives as long as the instance and is shared by its concurrent requests. It is never borrowed across an await.
-    static EDGE: RefCell<Option<Rc<Edge<Spin>>>> = const { RefCell::new(None) };
+    static EDGE: RefCell<State> = const { RefCell::new(State::Closed) };
+}
+
+/// How far the instance has come.
+#[derive(Clone)]
+enum State {
+    Closed,
+    Opening,
+    Open(Rc<Edge<Spin>>),
 }
 
 /// What the component exports.
@@ -46,14 +57,30 @@ impl Guest for Component {
     }
 }
 
-/// The instance's edge; it is made by its first request. Two first requests at once make two, and the later one stays.
+/// The instance's edge. Its first request opens it, and others wait for that; where the first one ends before, the next
+/// one that looks opens it.
 async fn edge() -> Rc<Edge<Spin>> {
-    if let Some(edge) = EDGE.with_borrow(Clone::clone) {
-        return edge;
+    loop {
+        match EDGE.with_borrow(Clone::clone) {
+            State::Open(edge) => return edge,
+            State::Opening => wait_for(OPENING_PAUSE.as_nanos() as u64).await,
+            State::Closed => break,
+        }
     }
+    EDGE.set(State::Opening);
+    let mut opening = Opening(State::Closed);
     let edge = Rc::new(Edge::new(Rc::new(Spin::default()), settings().await));
-    EDGE.set(Some(Rc::clone(&edge)));
+    opening.0 = State::Open(Rc::clone(&edge));
     edge
+}
+
+/// How far the instance has come when this is dropped.
+struct Opening(State);
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        EDGE.set(self.0.clone());
+    }
 }
 
 async fn settings() -> Result<Settings, SettingsError> {
