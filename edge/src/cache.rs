@@ -16,7 +16,7 @@ pub use self::directives::Directives;
 pub use self::entry::{COMPRESS_OVER_BYTES, ENTRY_BODY_BYTES_MAX, Entry, EntryError, Kind, Stamp};
 pub use self::epochs::Epochs;
 pub use self::freshness::{JITTER_DIVISOR, Lifetime, REFUSAL_TTL_S, Standing};
-pub use self::hot::{HOT_BODY_BYTES_MAX, HOT_ENTRIES_MAX, HOT_MS_MAX, Hot};
+pub use self::hot::{HOT_BYTES_MAX, HOT_MS_MAX, Hot};
 pub use self::status::{CacheStatus, Detail, Forward, Forwarded, Part};
 
 use std::rc::Rc;

@@ -9,17 +9,17 @@ use crate::memo::Memo;
 /// How long an entry is remembered, in milliseconds. What another instance stores in its place is seen that much later;
 /// a purge is not, since an entry is judged by the current epochs wherever it comes from.
 pub const HOT_MS_MAX: u64 = 1_000;
-/// Most entries that an instance remembers.
-pub const HOT_ENTRIES_MAX: usize = 64;
-/// Largest body of an entry that is remembered, in bytes: all of them together take 4 MiB at most.
-pub const HOT_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Most that an instance remembers, in bytes: some two thousand copies of three variants.
+pub const HOT_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// What an entry takes beside its body, in bytes.
+const BESIDE_BYTES: usize = 256;
 
 /// The entries, by their keys.
 pub struct Hot(Memo<[u8; 32], Rc<Entry>>);
 
 impl Default for Hot {
     fn default() -> Self {
-        Self(Memo::new(HOT_MS_MAX, HOT_ENTRIES_MAX))
+        Self(Memo::weighing(HOT_MS_MAX, HOT_BYTES_MAX, |_, entry| BESIDE_BYTES + entry.body.len()))
     }
 }
 
@@ -31,9 +31,7 @@ impl Hot {
 
     /// Remembers an entry that was read now.
     pub fn remember(&self, entry: &Rc<Entry>, now_ms: u64) {
-        if entry.body.len() <= HOT_BODY_BYTES_MAX {
-            self.0.put(entry.stamp.key, Rc::clone(entry), now_ms);
-        }
+        self.0.put(entry.stamp.key, Rc::clone(entry), now_ms);
     }
 
     /// Forgets the entry of a key, which is no longer the one that is stored.
@@ -45,23 +43,33 @@ impl Hot {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::{Epochs, Kind, Stamp};
+    use crate::cache::{ENTRY_BODY_BYTES_MAX, Epochs, Kind, Stamp};
 
-    fn entry(length: usize) -> Rc<Entry> {
+    fn entry(key: u8, length: usize) -> Rc<Entry> {
         let epochs = Epochs { hard: 0, soft: 0 };
-        let stamp = Stamp { key: [7; 32], scope: "acme".to_owned(), created_s: 0, ttl_s: 60, epochs };
+        let stamp = Stamp { key: [key; 32], scope: "acme".to_owned(), created_s: 0, ttl_s: 60, epochs };
         Rc::new(Entry { stamp, kind: Kind::Copy, digest: 0, body: vec![0; length].into() })
     }
 
     #[test]
-    fn an_entry_is_remembered_for_its_time_unless_it_is_large() {
+    fn an_entry_is_remembered_for_its_time_or_until_it_is_forgotten() {
         let hot = Hot::default();
-        for (length, is_remembered) in [(HOT_BODY_BYTES_MAX, true), (HOT_BODY_BYTES_MAX + 1, false)] {
-            hot.remember(&entry(length), 5);
-            assert_eq!(hot.find(&[7; 32], 4 + HOT_MS_MAX).is_some(), is_remembered, "{length}");
-            assert_eq!(hot.find(&[7; 32], 5 + HOT_MS_MAX), None);
-            hot.forget(&[7; 32]);
-            assert_eq!(hot.find(&[7; 32], 5), None);
-        }
+        hot.remember(&entry(7, 10), 5);
+        assert!(hot.find(&[7; 32], 4 + HOT_MS_MAX).is_some());
+        assert_eq!(hot.find(&[7; 32], 5 + HOT_MS_MAX), None);
+        hot.forget(&[7; 32]);
+        assert_eq!(hot.find(&[7; 32], 5), None);
+    }
+
+    #[test]
+    fn entries_are_remembered_up_to_so_many_bytes() {
+        let most = ENTRY_BODY_BYTES_MAX;
+        let count = (HOT_BYTES_MAX / (most + BESIDE_BYTES)) as u8;
+        let hot = Hot::default();
+        (0..count).for_each(|key| hot.remember(&entry(key, most), 0));
+        assert!((0..count).all(|key| hot.find(&[key; 32], 0).is_some()));
+        hot.remember(&entry(count, most), 0);
+        assert!((0..count).all(|key| hot.find(&[key; 32], 0).is_none()));
+        assert!(hot.find(&[count; 32], 0).is_some());
     }
 }

@@ -63,7 +63,7 @@ fn is_found_by_its_key_alone(bytes: &[u8], entry: &Entry) {
         let is_its =
             (*key, scope, hard) == (entry.stamp.key, entry.stamp.scope.as_str(), entry.stamp.epochs.hard);
         assert!(is_its, "an entry is found by its own key, scope and epoch alone");
-        assert_eq!(held.entry, *entry);
+        assert_eq!(*held.entry, *entry);
     };
     found(key, scope, epochs.hard);
     let mut other_key = *key;

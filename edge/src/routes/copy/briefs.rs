@@ -14,10 +14,10 @@ use crate::failure::Failure;
 use crate::memo::Memo;
 use crate::world::World;
 
-/// Most briefs that an instance remembers.
-pub(crate) const BRIEFS_MAX: usize = 64;
-/// Longest body of a brief that is remembered, in bytes.
-pub(crate) const REMEMBERED_BYTES_MAX: usize = 4096;
+/// Most that an instance remembers of briefs, in bytes of their bodies: some two thousand briefs.
+pub(crate) const BRIEFS_BYTES_MAX: usize = 1024 * 1024;
+/// What a short brief counts as, in bytes: what is made of it takes memory too.
+const BRIEF_BYTES_MIN: usize = 512;
 
 /// The briefs, by tenant and body: what one tenant has sent must not show another, not even by the time that it takes.
 pub(crate) struct Briefs(Memo<(String, Bytes), Rc<Known>>);
@@ -33,7 +33,7 @@ pub(crate) struct Known {
 impl Default for Briefs {
     fn default() -> Self {
         // Equal bytes are equal briefs for ever.
-        Self(Memo::new(u64::MAX, BRIEFS_MAX))
+        Self(Memo::weighing(u64::MAX, BRIEFS_BYTES_MAX, |(_, body), _| body.len().max(BRIEF_BYTES_MIN)))
     }
 }
 
@@ -54,9 +54,7 @@ impl Briefs {
         }
         let brief = Rc::new(read(&key.1)?);
         let known = Rc::new(Known { brief, tenant: tenant.to_owned(), place: RefCell::default() });
-        if key.1.len() <= REMEMBERED_BYTES_MAX {
-            self.0.put(key, Rc::clone(&known), 0);
-        }
+        self.0.put(key, Rc::clone(&known), 0);
         Ok(known)
     }
 }
@@ -116,13 +114,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_or_long_is_read_each_time() {
-        let body = brief().to_string();
-        let padded = |length: usize| format!("{body:length$}");
-        for (body, expected) in
-            [("{}".to_owned(), 2), (padded(REMEMBERED_BYTES_MAX), 1), (padded(REMEMBERED_BYTES_MAX + 1), 2)]
-        {
-            assert_eq!(reads(&["acme"], &[&body]), expected, "{} bytes", body.len());
-        }
+    fn what_is_wrong_is_read_each_time() {
+        assert_eq!(reads(&["acme"], &["{}"]), 2);
+    }
+
+    #[test]
+    fn briefs_are_remembered_up_to_so_many_bytes() {
+        let (body, most) = (brief().to_string(), BRIEFS_BYTES_MAX / BRIEF_BYTES_MIN);
+        assert!(body.len() <= BRIEF_BYTES_MIN);
+        let tenants: Vec<String> = (0..=most).map(|number| number.to_string()).collect();
+        let tenants: Vec<&str> = tenants.iter().map(String::as_str).collect();
+        assert_eq!(reads(&tenants[..most], &[&body]), most);
+        assert!(reads(&tenants, &[&body]) > most + 1);
     }
 }

@@ -74,18 +74,3 @@ fn it_is_judged_by_its_age_each_time() {
     assert_eq!(status(&harness), "adlib; hit; ttl=0; detail=stale-while-revalidate");
     assert_eq!(status(&harness), "adlib; hit; ttl=6886");
 }
-
-#[test]
-fn large_copies_are_read_each_time() {
-    let mut copy = written(MODEL);
-    copy.id = "a".repeat(crate::cache::HOT_BODY_BYTES_MAX);
-    let harness = Harness::with(&[("rate_per_minute", "0"), ("stats", "off")]);
-    harness.expect_model(MODEL);
-    harness.expect_copy(&copy);
-    status(&harness);
-    let before = harness.world().reads("copy/");
-    for _ in 0..3 {
-        assert_eq!(status(&harness), "adlib; hit; ttl=6886");
-    }
-    assert_eq!(harness.world().reads("copy/") - before, 3);
-}
