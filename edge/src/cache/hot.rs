@@ -9,7 +9,7 @@ use crate::memo::Memo;
 /// How long an entry is remembered, in milliseconds. What another instance stores in its place is seen that much later;
 /// a purge is not, since an entry is judged by the current epochs wherever it comes from.
 pub const HOT_MS_MAX: u64 = 1_000;
-/// Most that an instance remembers, in bytes: some two thousand copies of three variants.
+/// Most that an instance remembers, in bytes: some two thousand short copies.
 pub const HOT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// What an entry takes beside its body, in bytes.
 const BESIDE_BYTES: usize = 256;

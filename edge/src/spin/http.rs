@@ -45,13 +45,13 @@ fn uri(request: &types::Request) -> Option<Uri> {
 /// The headers but for those of the runtime that the edge has no use for.
 fn headers(request: &types::Request) -> Option<HeaderMap> {
     let fields = request.get_headers().copy_all();
-    let mut headers = HeaderMap::with_capacity(fields.len());
+    let mut headers = HeaderMap::try_with_capacity(fields.len()).ok()?;
     for (name, value) in fields {
         if name.starts_with(RUNTIMES) && name != CLIENT_ADDRESS {
             continue;
         }
         let value = HeaderValue::from_maybe_shared(Bytes::from(value)).ok()?;
-        headers.append(HeaderName::from_bytes(name.as_bytes()).ok()?, value);
+        headers.try_append(HeaderName::from_bytes(name.as_bytes()).ok()?, value).ok()?;
     }
     Some(headers)
 }

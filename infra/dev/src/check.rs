@@ -13,12 +13,16 @@ const CARGO_DENY: &str = "cargo-deny@0.20.2";
 pub(crate) fn run(workspace: &Workspace) -> Result<(), Error> {
     toolchain::ensure_wasm_target()?;
     ensure_cargo_deny(workspace)?;
-    let checks: [(&str, &[&str]); 5] = [
+    let checks: [(&str, &[&str]); 6] = [
         ("formatting", &["fmt", "--all", "--check"]),
         ("lints", &["clippy", "--workspace", "--all-targets", "--locked"]),
         (
             "lints of the edge component",
             &["clippy", "--package", "adlib-edge", "--target", WASM_TARGET, "--locked"],
+        ),
+        (
+            "lints of the fuzz targets",
+            &["clippy", "--package", "adlib-fuzz", "--features", "libfuzzer", "--locked"],
         ),
         ("dependencies", &["deny", "--locked", "check", "bans", "licenses", "sources"]),
         (

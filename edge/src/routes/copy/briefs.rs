@@ -52,9 +52,11 @@ impl Briefs {
         if let Some(known) = self.0.get(&key, 0) {
             return Ok(known);
         }
-        let brief = Rc::new(read(&key.1)?);
-        let known = Rc::new(Known { brief, tenant: tenant.to_owned(), place: RefCell::default() });
-        self.0.put(key, Rc::clone(&known), 0);
+        let (tenant, body) = key;
+        let brief = Rc::new(read(&body)?);
+        let known = Rc::new(Known { brief, tenant: tenant.clone(), place: RefCell::default() });
+        // The bytes that came may be part of a larger buffer, which they would hold.
+        self.0.put((tenant, Bytes::copy_from_slice(&body)), Rc::clone(&known), 0);
         Ok(known)
     }
 }
