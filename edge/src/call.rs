@@ -8,7 +8,6 @@ use adlib_shared::rate::Decision;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 
-use crate::cache::CacheStatus;
 use crate::client_address::ClientAddress;
 use crate::hop::Trace;
 use crate::limit::{self, Limit};
@@ -34,8 +33,6 @@ pub struct Call {
     pub trace: Trace,
     /// What is noted about it for the operator.
     pub record: Record,
-    /// How the cache took part, which the reply tells whatever becomes of the request.
-    cache: Option<CacheStatus>,
     /// Whether the limits know of it.
     pub is_counted: bool,
     /// Whether the store did not answer it.
@@ -58,7 +55,6 @@ impl Call {
             address: ClientAddress::of(&head.headers),
             head,
             now_ms,
-            cache: None,
             is_counted: false,
             is_sheltered: false,
             limits: Vec::new(),
@@ -77,7 +73,6 @@ impl Call {
             now_ms: self.clock_ms(),
             trace: self.trace.clone(),
             record: self.record.clone(),
-            cache: None,
             is_counted: true,
             is_sheltered: self.is_sheltered,
             limits: Vec::new(),
@@ -106,12 +101,6 @@ impl Call {
         self.now_ms / 1000
     }
 
-    /// Notes how the cache took part, in place of what was noted before.
-    pub fn cache(&mut self, status: CacheStatus) {
-        self.record.cache(status);
-        self.cache = Some(status);
-    }
-
     /// Notes what a limit says, in place of what it said before.
     pub fn judge(&mut self, limit: Limit, decision: Decision) {
         match self.limits.iter_mut().find(|(known, _)| known.meter == limit.meter) {
@@ -129,7 +118,9 @@ impl Call {
 
     /// Adds what is noted to the reply's headers, and how long each stage took (`Server-Timing`).
     pub fn mark(&self, reply: &mut HeaderMap) {
-        if let Some(Ok(status)) = self.cache.map(|status| HeaderValue::try_from(status.to_string())) {
+        if let Some(Ok(status)) =
+            self.record.cache_status().map(|status| HeaderValue::try_from(status.to_string()))
+        {
             reply.insert(CACHE_STATUS, status);
         }
         limit::mark(reply, &self.limits);

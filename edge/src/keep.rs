@@ -101,16 +101,13 @@ async fn store<W: World>(
 ) -> bool {
     let lease = lead.as_deref().and_then(Lead::lease);
     let new = NewEntry { key: &entry.stamp.key, sealed, keep_s, lease };
-    let kept = edge.store.keep(new).await;
+    let is_kept = edge.store.keep(new).await.unwrap_or_else(|error| {
+        log::warn(id, error);
+        false
+    });
     edge.hot.forget(&entry.stamp.key);
-    match kept {
-        Ok(is_kept) => {
-            lead.filter(|_| is_kept).map(Lead::forget_lease);
-            is_kept
-        }
-        Err(error) => {
-            log::warn(id, error);
-            false
-        }
+    if is_kept && let Some(lead) = lead {
+        lead.forget_lease();
     }
+    is_kept
 }

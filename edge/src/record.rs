@@ -162,9 +162,14 @@ impl Record {
         line.cause.clone_from(&failure.cause);
     }
 
-    /// How the cache takes part.
+    /// How the cache takes part, in place of what was noted before.
     pub fn cache(&self, status: CacheStatus) {
         self.0.line.borrow_mut().cache = Some(status);
+    }
+
+    /// What was noted of the cache's part.
+    pub fn cache_status(&self) -> Option<CacheStatus> {
+        self.0.line.borrow().cache
     }
 
     /// The reply has a head.

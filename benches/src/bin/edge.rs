@@ -25,8 +25,8 @@ const SECRET: &str = "a secret of the measurements, 32 bytes or more";
 const HIT: &str = "adlib; hit";
 const EDGE_MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../spin.toml");
 const HELLO_MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/hello/spin.toml");
-/// Copies among which hits are spread: more than an instance remembers. Two of them may share a slot of the store and take
-/// each other's place, so what is asked for is not always a hit.
+/// Copies among which hits are spread: so many that an instance seldom gives one twice. Two of them may share a slot of the
+/// store and take each other's place, so what is asked for is not always a hit.
 const COPIES: usize = 1000;
 /// What the head of an answer holds in which the cache took part.
 const CACHED: &str = "cache-status: adlib; ";

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use adlib_shared::brief::Brief;
+use adlib_shared::cache_key::CacheKey;
 use adlib_shared::limits::BODY_BYTES_MAX;
 use adlib_shared::problem::{Code, Problem};
 use bytes::Bytes;
@@ -101,10 +102,7 @@ async fn find<W: World>(
         Some(found @ Found::Hit(_)) => return found,
         Some(_) => {
             edge.hot.forget(key.as_bytes());
-            edge.store.entry(key.as_bytes()).await.unwrap_or_else(|error| {
-                log::warn(&call.id, error);
-                None
-            })
+            stored_entry(edge, call, key).await
         }
         None => stored,
     };
@@ -113,6 +111,14 @@ async fn find<W: World>(
         edge.hot.remember(&held.entry, call.now_ms);
     }
     found
+}
+
+/// What is stored under a key; where the store fails, nothing.
+async fn stored_entry<W: World>(edge: &Edge<W>, call: &Call, key: CacheKey) -> Option<Vec<u8>> {
+    edge.store.entry(key.as_bytes()).await.unwrap_or_else(|error| {
+        log::warn(&call.id, error);
+        None
+    })
 }
 
 /// Answers with what was found, or from the origin.
@@ -159,7 +165,7 @@ fn serve(
     detail: Option<Detail>,
 ) -> Option<Result<Reply, Failure>> {
     let answer = replay::replay(&held.entry, held.standing.age_s, asked.as_events)?;
-    call.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail });
+    call.record.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail });
     Some(answer)
 }
 
@@ -183,7 +189,7 @@ fn serve_instead(
         detail: Some(Detail::StaleIfError),
         ..reason.into()
     };
-    call.cache(CacheStatus::Forward(status));
+    call.record.cache(CacheStatus::Forward(status));
     Ok(reply)
 }
 
@@ -202,7 +208,7 @@ fn refuse_if_only_cached(call: &mut Call, asked: &Asked, reason: Forward) -> Res
     if !asked.directives.only_if_cached {
         return Ok(());
     }
-    call.cache(CacheStatus::Forward(reason.into()));
+    call.record.cache(CacheStatus::Forward(reason.into()));
     Err(only_if_cached().into())
 }
 

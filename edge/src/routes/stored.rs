@@ -36,7 +36,7 @@ pub async fn stored<W: World>(
     let held = held.ok_or_else(|| Failure::new(Code::NotFound, "no copy of this id is held for you"))?;
     let reply = replay::replay(&held.entry, held.standing.age_s, false);
     let reply = reply.unwrap_or_else(|| Err(Failure::new(Code::Internal, "the copy cannot be read")))?;
-    call.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail: None });
+    call.record.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail: None });
     Ok(marked(reply.unless_known(call.headers())))
 }
 

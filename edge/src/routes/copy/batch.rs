@@ -17,7 +17,7 @@ use futures::future::join_all;
 
 use self::rest::{Pending, rest};
 use super::place::{Current, Place};
-use super::{marked, only_if_cached};
+use super::{marked, only_if_cached, stored_entry};
 use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::body;
@@ -25,7 +25,6 @@ use crate::cache::{Directives, Epochs, Found, Held, Kind};
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::Failure;
-use crate::log;
 use crate::reply::Reply;
 use crate::world::World;
 
@@ -62,8 +61,10 @@ where
     }
     let currents = look_up(edge, call, caller, places, count).await?;
     let began = Instant::now();
-    let stored =
-        join_all(currents.iter().map(|(_, _, current)| stored(edge, call, &directives, current.as_ref())));
+    let stored = join_all(currents.iter().map(async |(_, _, current)| {
+        let current = current.as_ref().filter(|_| !directives.no_cache)?;
+        stored_entry(edge, call, current.key()).await
+    }));
     let stored = stored.await;
     call.time("store", began);
     for ((index, brief, current), stored) in currents.into_iter().zip(stored) {
@@ -96,20 +97,6 @@ async fn look_up<W: World>(
         Some(Current { place: Rc::new(place), epochs })
     };
     Ok(places.into_iter().map(|(index, brief, place)| (index, brief, place.and_then(current))).collect())
-}
-
-/// What is stored in a place.
-async fn stored<W: World>(
-    edge: &Edge<W>,
-    call: &Call,
-    directives: &Directives,
-    current: Option<&Current>,
-) -> Option<Vec<u8>> {
-    let key = current.filter(|_| !directives.no_cache)?.key();
-    edge.store.entry(key.as_bytes()).await.unwrap_or_else(|error| {
-        log::warn(&call.id, error);
-        None
-    })
 }
 
 /// The briefs of a batch, sorted into what can be answered at once and what cannot.

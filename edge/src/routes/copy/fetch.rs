@@ -102,7 +102,7 @@ async fn ready<W: World>(
 
 /// What the leader brought, as an answer to a follower.
 fn share(call: &mut Call, asked: &Asked, outcome: Outcome, reason: Forward) -> Result<Reply, Failure> {
-    call.cache(CacheStatus::Forward(Forwarded { collapsed: true, ..reason.into() }));
+    call.record.cache(CacheStatus::Forward(Forwarded { collapsed: true, ..reason.into() }));
     match outcome {
         Outcome::Answer(entry) => replay_shared(&entry, asked),
         Outcome::Failure(failure) => Err(failure),
@@ -122,14 +122,14 @@ pub(super) fn refresh<W: World>(edge: &Rc<Edge<W>>, call: &Call, asked: &Asked, 
     call.record = call.record.aside();
     // Nobody waits for it.
     call.head.headers.remove(DEADLINE);
-    let (keep, current) = (current.keep(call.now_s()), current.clone());
+    let current = current.clone();
     edge.world.later(async move {
         let (is_leased, stored) = lead.take_lease(&refresher, &call.id, call.now_ms).await;
         let found = current.question(Directives::default(), call.now_s()).judge(stored.as_deref());
         if !is_leased || matches!(found, Found::Hit(_)) {
             return;
         }
-        let keep = Keep { lead: Some(lead), ..keep };
+        let keep = Keep { lead: Some(lead), ..current.keep(call.now_s()) };
         if let Err(failure) =
             forward::forward(&refresher, &mut call, &asked, Some(keep), Forward::Stale).await
         {

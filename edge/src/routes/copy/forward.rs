@@ -41,7 +41,7 @@ pub(super) async fn forward<W: World>(
     reason: Forward,
 ) -> Result<Reply, Failure> {
     let began = Instant::now();
-    call.cache(CacheStatus::Forward(reason.into()));
+    call.record.cache(CacheStatus::Forward(reason.into()));
     let mut grant = Grant::of(edge, call, &asked.caller, estimate(&asked.brief)).await?;
     let leases = keep.iter().filter_map(Keep::lease).chain(grant.leases());
     let outcome = prolonging(edge, &call.id, call.now_ms, leases, ask(edge, call, asked)).await;
@@ -55,7 +55,7 @@ pub(super) async fn forward<W: World>(
                 && let Some(entry) = keep.body(edge, &call.id, &copy, body).await
             {
                 reply.set(ETAG, etag::strong(entry.digest));
-                call.cache(CacheStatus::Forward(Forwarded { stored: true, ..reason.into() }));
+                call.record.cache(CacheStatus::Forward(Forwarded { stored: true, ..reason.into() }));
             }
             Ok(reply)
         }
