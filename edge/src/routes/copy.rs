@@ -158,12 +158,7 @@ async fn answer<W: World>(
 }
 
 /// The reply from a stored answer; `None` where it cannot be read.
-fn serve(
-    call: &mut Call,
-    asked: &Asked,
-    held: &Held,
-    detail: Option<Detail>,
-) -> Option<Result<Reply, Failure>> {
+fn serve(call: &Call, asked: &Asked, held: &Held, detail: Option<Detail>) -> Option<Result<Reply, Failure>> {
     let answer = replay::replay(&held.entry, held.standing.age_s, asked.as_events)?;
     call.record.cache(CacheStatus::Hit { ttl_s: held.standing.left_s(), detail });
     Some(answer)
@@ -171,7 +166,7 @@ fn serve(
 
 /// A stale answer in place of the origin's failure, where there is one.
 fn serve_instead(
-    call: &mut Call,
+    call: &Call,
     asked: &Asked,
     fallback: Option<Held>,
     reason: Forward,
@@ -204,7 +199,7 @@ async fn forward_alone<W: World>(
     forward::forward(edge, call, asked, None, reason).await
 }
 
-fn refuse_if_only_cached(call: &mut Call, asked: &Asked, reason: Forward) -> Result<(), Failure> {
+fn refuse_if_only_cached(call: &Call, asked: &Asked, reason: Forward) -> Result<(), Failure> {
     if !asked.directives.only_if_cached {
         return Ok(());
     }

@@ -101,7 +101,7 @@ async fn ready<W: World>(
 }
 
 /// What the leader brought, as an answer to a follower.
-fn share(call: &mut Call, asked: &Asked, outcome: Outcome, reason: Forward) -> Result<Reply, Failure> {
+fn share(call: &Call, asked: &Asked, outcome: Outcome, reason: Forward) -> Result<Reply, Failure> {
     call.record.cache(CacheStatus::Forward(Forwarded { collapsed: true, ..reason.into() }));
     match outcome {
         Outcome::Answer(entry) => replay_shared(&entry, asked),
