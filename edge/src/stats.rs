@@ -1,7 +1,6 @@
 //! What is counted: requests, how the cache took part, what was refused, what the origins did, and how long it took.
 //!
-//! An instance counts in memory and tells the store after the reply, for all tenants together and for the request's
-//! tenant. Instances come and go within seconds, so what they count lasts only there.
+//! An instance counts in memory, by tenant, and tells the store after the reply. Instances come and go within seconds, so what they count lasts only there.
 
 pub mod counts;
 pub mod series;
@@ -24,14 +23,13 @@ use crate::world::{StoreError, World};
 
 /// How long counts and lines of the log wait for others before they are told. An instance that is done stays so long.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(50);
-/// Tenants that are counted apart until the store has been told; what others ask meanwhile counts for all together only.
+/// Tenants that are counted apart until the store has been told; what others ask meanwhile counts for everyone only.
 pub const TENANTS_MAX: usize = 64;
-/// In whose name all tenants are counted together.
-pub const EVERYONE: &str = NO_TENANT;
 
 /// What this instance has counted and not yet told.
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// By tenant; what counts for none of them under [`NO_TENANT`].
     untold: RefCell<BTreeMap<String, Tally>>,
     is_flush_due: Cell<bool>,
 }
@@ -39,25 +37,26 @@ pub struct Stats {
 impl Stats {
     /// Counts a request that has ended.
     pub fn count(&self, line: &Line, took: Duration) {
-        let tally = tally_of(line, took);
         let mut untold = self.untold.borrow_mut();
-        let is_full = untold.len() > TENANTS_MAX;
-        for tenant in line.tenant.iter().map(String::as_str).chain([EVERYONE]) {
-            match untold.get_mut(tenant) {
-                Some(known) => known.add(&tally),
-                None if is_full && tenant != EVERYONE => {}
-                None => drop(untold.insert(tenant.to_owned(), tally.clone())),
-            }
+        let tenant = line.tenant.as_deref().unwrap_or(NO_TENANT);
+        if let Some(tally) = untold.get_mut(tenant) {
+            return add(tally, line, took);
         }
+        let counted = untold.keys().filter(|known| *known != NO_TENANT).count();
+        let tenant = if counted < TENANTS_MAX { tenant } else { NO_TENANT };
+        add(untold.entry(tenant.to_owned()).or_default(), line, took);
     }
 
-    /// What is known of a tenant, or of everyone: what the store holds and what it has not been told.
+    /// What is known of a tenant, or of everyone under [`NO_TENANT`]: what the store holds and what it has not been told.
     ///
     /// # Errors
     /// The store's.
     pub async fn of<W: World>(&self, edge: &Edge<W>, tenant: &str) -> Result<Counts, StoreError> {
-        let mut counts = edge.store.counts(&name(tenant)).await?;
-        counts.add(&self.untold.borrow().get(tenant).map(Tally::to_counts).unwrap_or_default());
+        let mut counts = edge.store.counts(tenant).await?;
+        let untold = self.untold.borrow();
+        for (_, tally) in untold.iter().filter(|(known, _)| tenant == NO_TENANT || *known == tenant) {
+            counts.add(&tally.to_counts());
+        }
         Ok(counts)
     }
 
@@ -80,7 +79,7 @@ impl Stats {
     async fn tell<W: World>(&self, edge: &Edge<W>) {
         let untold = self.untold.take();
         for (tenant, tally) in untold {
-            if let Err(error) = edge.store.count(&name(&tenant), &tally.to_counts()).await {
+            if let Err(error) = edge.store.count(&tenant, &tally.to_counts()).await {
                 log::trouble(format_args!("what was counted is told later: {error}"));
                 self.untold.borrow_mut().entry(tenant).or_default().add(&tally);
             }
@@ -88,14 +87,8 @@ impl Stats {
     }
 }
 
-/// The name under which the store keeps a tenant's counts.
-fn name(tenant: &str) -> String {
-    format!("stats/{tenant}")
-}
-
-/// What one request adds.
-fn tally_of(line: &Line, took: Duration) -> Tally {
-    let mut tally = Tally::default();
+/// Adds what one request counts.
+fn add(tally: &mut Tally, line: &Line, took: Duration) {
     tally.count(Series::Requests { route: line.route, status: line.status }, 1);
     if let Some(part) = line.cache.map(|status| status.part()) {
         tally.count(Series::Cache(part), 1);
@@ -120,7 +113,6 @@ fn tally_of(line: &Line, took: Duration) -> Tally {
     if !line.complete {
         tally.count(Series::ClientsGone, 1);
     }
-    tally
 }
 
 #[cfg(test)]

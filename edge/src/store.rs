@@ -184,11 +184,12 @@ pub trait Store {
     /// Every key that is listed, with its tenant. One that is being made or removed may be listed without being there.
     fn key_ids(&self) -> Answer<'_, Vec<(KeyId, String)>>;
 
-    /// Adds to the counts under a name.
-    fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()>;
+    /// Adds to the counts of a tenant, and with them to those of everyone; under [`NO_TENANT`](crate::hop::NO_TENANT) to
+    /// everyone's alone.
+    fn count<'a>(&'a self, tenant: &'a str, counts: &'a Counts) -> Answer<'a, ()>;
 
-    /// The counts under a name.
-    fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts>;
+    /// The counts of a tenant; under [`NO_TENANT`](crate::hop::NO_TENANT) those of everyone.
+    fn counts<'a>(&'a self, tenant: &'a str) -> Answer<'a, Counts>;
 
     /// All blocks that hold at this time.
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>>;

@@ -298,12 +298,12 @@ impl<W: World> Store for KeyValue<W> {
         keys::ids(&*self.world).boxed_local()
     }
 
-    fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()> {
-        tallies::add(&*self.world, name, self.chance, counts).boxed_local()
+    fn count<'a>(&'a self, tenant: &'a str, counts: &'a Counts) -> Answer<'a, ()> {
+        tallies::add(&*self.world, tenant, self.chance, counts).boxed_local()
     }
 
-    fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts> {
-        tallies::sum(&*self.world, name).boxed_local()
+    fn counts<'a>(&'a self, tenant: &'a str) -> Answer<'a, Counts> {
+        tallies::sum(&*self.world, tenant).boxed_local()
     }
 
     fn blocks(&self, now_ms: u64) -> Answer<'_, Vec<(Subject, Block)>> {

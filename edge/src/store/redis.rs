@@ -27,6 +27,7 @@ use self::values::{Values, unexpected};
 use super::{Answer, Lease, NewEntry, NewKey, Store, StoredKey, Visit, Visited};
 use crate::block::{Block, Subject};
 use crate::breaker::{Breaker, Policy};
+use crate::hop::NO_TENANT;
 use crate::limit::Limit;
 use crate::settings::RedisAddress;
 use crate::stats::Counts;
@@ -280,18 +281,20 @@ impl<W: World> Store for Redis<W> {
     }
 
     /// Counts whose answer is lost on the way are told again, and then count twice.
-    fn count<'a>(&'a self, name: &'a str, counts: &'a Counts) -> Answer<'a, ()> {
+    fn count<'a>(&'a self, tenant: &'a str, counts: &'a Counts) -> Answer<'a, ()> {
         async move {
             let added = |(series, count): (&str, u64)| [series.as_bytes().to_vec(), number(&count)];
             let arguments = counts.iter().flat_map(added).collect();
-            self.run(&self.scripts.count, &[names::prefixed(name)], arguments).await.map(|_| ())
+            let everyone = (tenant != NO_TENANT).then_some(NO_TENANT);
+            let keys: Vec<String> = [tenant].into_iter().chain(everyone).map(names::counts).collect();
+            self.run(&self.scripts.count, &keys, arguments).await.map(|_| ())
         }
         .boxed_local()
     }
 
-    fn counts<'a>(&'a self, name: &'a str) -> Answer<'a, Counts> {
+    fn counts<'a>(&'a self, tenant: &'a str) -> Answer<'a, Counts> {
         async move {
-            let pairs = self.command("HGETALL", vec![names::prefixed(name).into_bytes()]).await?.pairs();
+            let pairs = self.command("HGETALL", vec![names::counts(tenant).into_bytes()]).await?.pairs();
             let mut counts = Counts::default();
             for (series, count) in pairs {
                 counts.put(series, count.parse().map_err(|_| unexpected())?);

@@ -1,4 +1,4 @@
-//! What both stores promise about keys.
+//! What both stores promise about keys and counts.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,7 @@ use futures::executor::block_on;
 use futures::future::join_all;
 
 use super::*;
+use crate::hop::NO_TENANT;
 use crate::world::memory::Memory;
 use crate::world::redis_server::RedisServer;
 
@@ -127,4 +128,24 @@ fn a_list_that_nobody_can_read_is_not_overwritten() {
     let store = open(&world, None);
     assert!(add(&*store, 1).is_err() && block_on(store.key_ids()).is_err());
     assert_eq!(block_on(store.key(id(1))), Ok(None));
+}
+
+fn counts(number: u64) -> Counts {
+    let mut counts = Counts::default();
+    counts.count("requests", &[("status", "200")], number);
+    counts
+}
+
+#[test]
+fn counts_of_several_instances_and_tenants_add_up() {
+    on_both(|_, open| {
+        for (tenant, number) in [("acme", 1), ("acme", 2), ("other", 4), (NO_TENANT, 8)] {
+            block_on(open().count(tenant, &counts(number))).expect("a store that works");
+        }
+        let store = open();
+        for (tenant, number) in [("acme", 3), ("other", 4), (NO_TENANT, 15)] {
+            assert_eq!(block_on(store.counts(tenant)), Ok(counts(number)), "{tenant}");
+        }
+        assert_eq!(block_on(store.counts("nobody")), Ok(Counts::default()));
+    });
 }

@@ -3,6 +3,7 @@
 use futures::executor::block_on;
 
 use super::*;
+use crate::hop::NO_TENANT;
 use crate::request_id::RequestId;
 use crate::world::memory::Memory;
 
@@ -148,4 +149,20 @@ fn a_lease_of_several_seats_is_held_by_so_many() {
     assert!(!acquire(1, NOW_MS + 1000) && acquire(2, NOW_MS + 1000));
     block_on(store.release(&lease(3))).expect("the memory never fails");
     assert!(acquire(1, NOW_MS + 1000));
+}
+
+#[test]
+fn tenants_are_counted_apart_up_to_so_many() {
+    let store = store(&Rc::default());
+    let mut one = Counts::default();
+    one.count("requests", &[], 1);
+    let name = |number: usize| format!("tenant-{number}");
+    for number in 0..=tallies::TENANTS_MAX {
+        block_on(store.count(&name(number), &one)).expect("the memory never fails");
+    }
+    let requests =
+        |tenant: &str| block_on(store.counts(tenant)).expect("the memory never fails").total("requests");
+    let (last, beyond) = (name(tallies::TENANTS_MAX - 1), name(tallies::TENANTS_MAX));
+    assert_eq!((requests(&last), requests(&beyond)), (1, 0));
+    assert_eq!(requests(NO_TENANT), tallies::TENANTS_MAX as u64 + 1);
 }

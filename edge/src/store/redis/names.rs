@@ -39,6 +39,10 @@ pub(super) fn meter(meter: &Meter) -> String {
     format!("{PREFIX}{meter}")
 }
 
+pub(super) fn counts(tenant: &str) -> String {
+    format!("{PREFIX}stats/{tenant}")
+}
+
 /// A key's record, and its secrets.
 pub(super) fn key(id: KeyId) -> [String; 2] {
     [format!("{PREFIX}key/{id}"), format!("{PREFIX}key/{id}/secrets")]

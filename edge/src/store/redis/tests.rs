@@ -300,21 +300,6 @@ fn limits_are_settled_as_in_rust() {
 }
 
 #[test]
-fn counts_of_several_instances_add_up() {
-    let world = world();
-    let counts = |number| {
-        let mut counts = Counts::default();
-        counts.count("requests", &[("status", "200")], number);
-        counts
-    };
-    for store in [store(&world), store(&world)] {
-        block_on(store.count("stats/acme", &counts(3))).expect("the server answers");
-    }
-    assert_eq!(block_on(store(&world).counts("stats/acme")), Ok(counts(6)));
-    assert_eq!(block_on(store(&world).counts("stats/other")), Ok(Counts::default()));
-}
-
-#[test]
 fn a_request_waits_once_for_a_server_that_does_not_answer() {
     let harness = Harness::with(&[("redis_url", "redis://127.0.0.1:6379")]);
     harness.world().mute_redis();
