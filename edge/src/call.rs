@@ -47,9 +47,9 @@ impl Call {
     /// A request that came at `now_ms`.
     pub fn new(head: Parts, now_ms: u64, stats: Rc<Stats>, entropy: impl Fn() -> u128) -> Self {
         let id = RequestId::choose(head.headers.get("x-request-id"), &entropy);
-        let trace = Trace::join(&head.headers, entropy);
+        let (trace, began) = (Trace::join(&head.headers, entropy), Instant::now());
         Self {
-            record: Record::begin(&id, &trace, now_ms, stats),
+            record: Record::begin(&id, &trace, now_ms, began, stats),
             id,
             trace,
             address: ClientAddress::of(&head.headers),
@@ -58,7 +58,7 @@ impl Call {
             is_counted: false,
             is_sheltered: false,
             limits: Vec::new(),
-            began: Instant::now(),
+            began,
             spans: Vec::new(),
         }
     }

@@ -86,8 +86,8 @@ pub struct Line {
 }
 
 impl Record {
-    /// Begins the record of a request.
-    pub fn begin(id: &RequestId, trace: &Trace, now_ms: u64, stats: Rc<Stats>) -> Self {
+    /// Begins the record of a request that came at this time.
+    pub fn begin(id: &RequestId, trace: &Trace, now_ms: u64, began: Instant, stats: Rc<Stats>) -> Self {
         let line = Line {
             event: REQUEST,
             time_ms: now_ms,
@@ -98,7 +98,7 @@ impl Record {
             route: "unmatched",
             ..Line::default()
         };
-        Self(Rc::new(Notes { began: Instant::now(), line: RefCell::new(line), stats }))
+        Self(Rc::new(Notes { began, line: RefCell::new(line), stats }))
     }
 
     /// A record of what is done for the request after its reply: it is logged apart, and not counted.
