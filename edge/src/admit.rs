@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::limit::{Limit, Meter, PERIOD_MS};
 use crate::log;
 use crate::settings::Settings;
-use crate::store::{Visit, Visited};
+use crate::store::{Lease, Visit, Visited};
 use crate::world::World;
 
 /// What a request looks up while it is counted.
@@ -25,6 +25,8 @@ use crate::world::World;
 pub struct Look<'a> {
     /// The key of an entry.
     pub entry: Option<&'a [u8; 32]>,
+    /// The lease that is taken where it is not there.
+    pub lease: Option<&'a Lease>,
     /// The tags whose epochs are needed.
     pub tags: &'a [String],
     /// As how many requests it counts, beyond the one that it is.
@@ -114,6 +116,7 @@ async fn visit<W: World>(
         subjects,
         limits,
         entry: look.entry,
+        lease: look.lease,
         tags: look.tags,
         fresh_epoch: if look.tags.is_empty() { 0 } else { edge.world.entropy() },
     };

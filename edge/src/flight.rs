@@ -32,8 +32,8 @@ pub const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// The longest that a follower waits before it goes its own way.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long a lease lasts that is not prolonged. An instance that ends in the middle holds the others up for so long.
-pub const LEASE: Duration = Duration::from_secs(10);
+/// How long a lease lasts that is not prolonged, in milliseconds. An instance that ends in the middle holds the others up for so long.
+pub const LEASE_MS: u64 = 10_000;
 /// How often a lease is prolonged.
 pub const PROLONG: Duration = Duration::from_secs(3);
 
@@ -114,12 +114,20 @@ pub enum Waited {
 impl Flights {
     /// Leads the flight of a key, or follows the one that there is.
     pub fn join(&self, key: CacheKey) -> Joined {
+        if let Some(lead) = self.lead(key) {
+            return Joined::Lead(lead);
+        }
+        Joined::Follow(Follow(Rc::clone(self.0.borrow_mut().entry(key).or_default())))
+    }
+
+    /// Leads the flight of a key, unless somebody does.
+    pub fn lead(&self, key: CacheKey) -> Option<Lead> {
         let mut running = self.0.borrow_mut();
-        if let Some(flight) = running.get(&key) {
-            return Joined::Follow(Follow(Rc::clone(flight)));
+        if running.contains_key(&key) {
+            return None;
         }
         let flight = Rc::clone(running.entry(key).or_default());
-        Joined::Lead(Lead { flights: self.clone(), key, flight, lease: None })
+        Some(Lead { flights: self.clone(), key, flight, lease: None })
     }
 
     /// Whether somebody leads the flight of a key.
@@ -129,22 +137,25 @@ impl Flights {
 }
 
 impl Lead {
+    /// The lease of the key. All requests of an instance hold leases in its name, so that one can take over from another.
+    pub fn new_lease<W: World>(&self, edge: &Edge<W>) -> Lease {
+        let name = format!("flight/{}", self.key);
+        Lease { name, token: edge.instance, seats: 1, lasts_ms: LEASE_MS }
+    }
+
     /// Takes the lease of the key, false where another instance holds it; and looks whether the answer has come meanwhile.
-    /// All requests of an instance hold leases in its name, so that one can take over from another. Where the store fails,
-    /// the lead holds within the instance alone.
+    /// Where the store fails, the lead holds within the instance alone.
     pub async fn take_lease<W: World>(
         &mut self,
         edge: &Rc<Edge<W>>,
         id: &RequestId,
         now_ms: u64,
     ) -> (bool, Option<Vec<u8>>) {
-        let name = format!("flight/{}", self.key);
-        let lease = Lease { name, token: edge.instance, seats: 1 };
-        let lasts_ms = LEASE.as_millis() as u64;
-        match edge.store.lead(&lease, self.key.as_bytes(), now_ms, lasts_ms).await {
+        let lease = self.new_lease(edge);
+        match edge.store.lead(&lease, self.key.as_bytes(), now_ms).await {
             Ok((is_taken, entry)) => {
-                if is_taken && self.lease.is_none() {
-                    self.lease = Some(self.held(edge, id, lease));
+                if is_taken {
+                    self.hold(edge, id, lease);
                 }
                 (is_taken, entry)
             }
@@ -155,7 +166,11 @@ impl Lead {
         }
     }
 
-    fn held<W: World>(&self, edge: &Rc<Edge<W>>, id: &RequestId, lease: Lease) -> Held {
+    /// Notes that the lease has been taken.
+    pub fn hold<W: World>(&mut self, edge: &Rc<Edge<W>>, id: &RequestId, lease: Lease) {
+        if self.lease.is_some() {
+            return;
+        }
         let (edge, id, key, abandoned) = (Rc::clone(edge), id.clone(), self.key, lease.clone());
         let give_back = move || {
             let world = Rc::clone(&edge.world);
@@ -168,7 +183,7 @@ impl Lead {
                 }
             });
         };
-        Held { lease, give_back: Some(Box::new(give_back)) }
+        self.lease = Some(Held { lease, give_back: Some(Box::new(give_back)) });
     }
 
     /// The lease, if there is one.
@@ -213,7 +228,7 @@ pub async fn prolonging<W: World, T>(
             Either::Right(((), _)) => {
                 now_ms += PROLONG.as_millis() as u64;
                 for lease in leases.clone() {
-                    if let Err(error) = edge.store.acquire(lease, now_ms, LEASE.as_millis() as u64).await {
+                    if let Err(error) = edge.store.acquire(lease, now_ms).await {
                         log::warn(id, error);
                     }
                 }

@@ -17,7 +17,7 @@ use crate::authenticate::Caller;
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::Failure;
-use crate::flight::LEASE;
+use crate::flight::LEASE_MS;
 use crate::limit::Limit;
 use crate::log;
 use crate::request_id::RequestId;
@@ -99,8 +99,8 @@ impl<W: World> Grant<W> {
         let Ok(settings) = edge.settings() else { return Ok(None) };
         if let Some(seats) = settings.limits.streams_of(&caller.limits) {
             let name = format!("streams/{}", caller.key);
-            let lease = Lease { name, token: edge.world.entropy(), seats };
-            if !edge.store.acquire(&lease, self.now_ms, LEASE.as_millis() as u64).await? {
+            let lease = Lease { name, token: edge.world.entropy(), seats, lasts_ms: LEASE_MS };
+            if !edge.store.acquire(&lease, self.now_ms).await? {
                 let detail = format!("the key is limited to {seats} answers that are written at once");
                 let problem = Problem::new(Code::RateLimited, detail);
                 return Ok(Some(problem.with_retry_after_s(STREAM_RETRY_AFTER_S).into()));

@@ -39,6 +39,8 @@ pub struct Visit<'a> {
     pub limits: &'a [Limit],
     /// The key of the entry that is looked for.
     pub entry: Option<&'a [u8; 32]>,
+    /// What is taken where no entry is found: the lease under which one is made, of one seat.
+    pub lease: Option<&'a Lease>,
     /// The tags whose epochs are asked for, such as `tenant/acme`.
     pub tags: &'a [String],
     /// The epoch that a tag is given which has none yet.
@@ -48,7 +50,7 @@ pub struct Visit<'a> {
 impl<'a> Visit<'a> {
     /// A visit that wants nothing yet.
     pub const fn new(id: &'a RequestId, now_ms: u64) -> Self {
-        Self { id, now_ms, subjects: &[], limits: &[], entry: None, tags: &[], fresh_epoch: 0 }
+        Self { id, now_ms, subjects: &[], limits: &[], entry: None, lease: None, tags: &[], fresh_epoch: 0 }
     }
 }
 
@@ -61,6 +63,8 @@ pub struct Visited {
     pub decisions: Vec<Decision>,
     /// The entry's bytes.
     pub entry: Option<Vec<u8>>,
+    /// Whether the lease was taken.
+    pub is_leased: bool,
     /// The epoch of each tag, in their order. Every purge of a tag gives it another one.
     pub epochs: Vec<u128>,
 }
@@ -82,6 +86,8 @@ pub struct Lease {
     pub token: u128,
     /// How many may hold it at once.
     pub seats: u32,
+    /// How long it lasts unless it is prolonged, in milliseconds.
+    pub lasts_ms: u64,
 }
 
 /// An answer that is to be kept.
@@ -142,7 +148,7 @@ pub trait Store {
     fn drop_entry<'a>(&'a self, key: &'a [u8; 32]) -> Answer<'a, ()>;
 
     /// Takes a lease, unless all of its seats are taken. The holder may take it again, which prolongs it.
-    fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64, lasts_ms: u64) -> Answer<'a, bool>;
+    fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64) -> Answer<'a, bool>;
 
     /// Takes a lease of one seat, and looks up what it is to bring: the entry of a key.
     fn lead<'a>(
@@ -150,7 +156,6 @@ pub trait Store {
         lease: &'a Lease,
         entry: &'a [u8; 32],
         now_ms: u64,
-        lasts_ms: u64,
     ) -> Answer<'a, (bool, Option<Vec<u8>>)>;
 
     /// Gives a lease back, if it is still held.

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::Method;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue, VARY};
 
-use self::place::Current;
+use self::place::{Current, Place};
 use crate::admit::{Look, admit};
 use crate::authenticate::{Caller, Scope};
 use crate::body;
@@ -26,6 +26,7 @@ use crate::cache::{CacheStatus, Detail, Directives, Entry, Epochs, Forward, Forw
 use crate::call::Call;
 use crate::edge::Edge;
 use crate::failure::Failure;
+use crate::flight::Lead;
 use crate::log;
 use crate::reply::Reply;
 use crate::world::World;
@@ -38,6 +39,13 @@ struct Asked {
     /// Whether the answer is to be a stream of events.
     as_events: bool,
     directives: Directives,
+}
+
+impl Asked {
+    /// Whether it may bring the answer of a place for others too.
+    fn may_lead(&self, place: &Place) -> bool {
+        !self.directives.only_if_cached && self.directives.accept(place.newborn())
+    }
 }
 
 /// Answers a brief.
@@ -68,21 +76,30 @@ where
     let place = known.place(edge, call, &asked.directives).await?;
     let began = Instant::now();
     let names = place.as_ref().map_or(&[][..], |place| &place.epochs);
-    let wanted = place.as_ref().filter(|_| !asked.directives.no_cache).map(|place| place.key.as_bytes());
-    let hot = wanted.and_then(|key| edge.hot.find(key, call.now_ms));
-    let entry = wanted.filter(|_| hot.is_none());
-    let visited = admit(edge, call, caller, Look { entry, tags: names, further: 0 }).await?;
+    let wanted = place.as_ref().filter(|_| !asked.directives.no_cache);
+    let hot = wanted.and_then(|place| edge.hot.find(place.key.as_bytes(), call.now_ms));
+    let wanted = wanted.filter(|_| hot.is_none());
+    let mut lead =
+        wanted.filter(|place| asked.may_lead(place)).and_then(|place| edge.flights.lead(place.key));
+    let lease = lead.as_ref().map(|lead| lead.new_lease(edge));
+    let entry = wanted.map(|place| place.key.as_bytes());
+    let look = Look { entry, lease: lease.as_ref(), tags: names, further: 0 };
+    let visited = admit(edge, call, caller, look).await?;
+    if let Some((lead, lease)) = lead.as_mut().zip(lease.filter(|_| visited.is_leased)) {
+        lead.hold(edge, &call.id, lease);
+    }
     call.time("store", began);
     let Some(place) = &place else {
         return forward_alone(edge, call, &asked, Forward::Bypass).await.map(marked);
     };
     let Some(epochs) = Epochs::fold(names, &visited.epochs) else {
         // The store has failed, so nothing is known about what was stored or purged.
+        drop(lead);
         return forward_alone(edge, call, &asked, Forward::UriMiss).await.map(marked);
     };
     let current = Current { place: Rc::clone(place), epochs };
     let found = find(edge, call, &asked, &current, hot, visited.entry).await;
-    let reply = answer(edge, call, &asked, &current, found).await?;
+    let reply = answer(edge, call, &asked, &current, found, lead).await?;
     // RFC 10008. For `POST` the condition means something else (RFC 9110, section 13.1.2), and is passed over.
     let is_query = call.head.method == Method::QUERY;
     Ok(marked(if is_query { reply.unless_known(call.headers()) } else { reply }))
@@ -121,13 +138,14 @@ async fn stored_entry<W: World>(edge: &Edge<W>, call: &Call, key: CacheKey) -> O
     })
 }
 
-/// Answers with what was found, or from the origin.
+/// Answers with what was found, or from the origin: as the leader of those who ask for the same, if it is that already.
 async fn answer<W: World>(
     edge: &Rc<Edge<W>>,
     call: &mut Call,
     asked: &Asked,
     current: &Current,
     found: Found,
+    lead: Option<Lead>,
 ) -> Result<Reply, Failure> {
     let (reason, fallback, is_useless) = match found {
         Found::Hit(held) => match serve(call, asked, &held, None) {
@@ -138,6 +156,7 @@ async fn answer<W: World>(
         Found::Stale(held) => match serve(call, asked, &held, Some(Detail::StaleWhileRevalidate)) {
             Some(answer) => {
                 if !asked.directives.only_if_cached {
+                    drop(lead);
                     fetch::refresh(edge, call, asked, current);
                 }
                 return answer;
@@ -151,7 +170,7 @@ async fn answer<W: World>(
         log::warn(&call.id, error);
     }
     refuse_if_only_cached(call, asked, reason)?;
-    match fetch::fetch(edge, call, asked, current, reason, fallback.is_some()).await {
+    match fetch::fetch(edge, call, asked, current, reason, fallback.is_some(), lead).await {
         Err(failure) if failure.is_error() => serve_instead(call, asked, fallback, reason, failure),
         outcome => outcome,
     }

@@ -170,6 +170,8 @@ impl<W: World> Store for KeyValue<W> {
             }
             if let Some(key) = visit.entry {
                 visited.entry = self.world.get(&slot(key)).await?;
+                let lease = visit.lease.filter(|_| visited.entry.is_none());
+                visited.is_leased = lease.is_some_and(|lease| self.leases.acquire(lease, visit.now_ms));
             }
             let known: Option<Vec<u128>> =
                 visit.tags.iter().map(|tag| self.epochs.get(tag, visit.now_ms)).collect();
@@ -231,8 +233,8 @@ impl<W: World> Store for KeyValue<W> {
         async move { self.world.delete(&slot(key)).await }.boxed_local()
     }
 
-    fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64, lasts_ms: u64) -> Answer<'a, bool> {
-        async move { Ok(self.leases.acquire(lease, now_ms, lasts_ms)) }.boxed_local()
+    fn acquire<'a>(&'a self, lease: &'a Lease, now_ms: u64) -> Answer<'a, bool> {
+        async move { Ok(self.leases.acquire(lease, now_ms)) }.boxed_local()
     }
 
     fn lead<'a>(
@@ -240,10 +242,9 @@ impl<W: World> Store for KeyValue<W> {
         lease: &'a Lease,
         entry: &'a [u8; 32],
         now_ms: u64,
-        lasts_ms: u64,
     ) -> Answer<'a, (bool, Option<Vec<u8>>)> {
         async move {
-            let is_taken = self.leases.acquire(lease, now_ms, lasts_ms);
+            let is_taken = self.leases.acquire(lease, now_ms);
             Ok((is_taken, self.world.get(&slot(entry)).await?))
         }
         .boxed_local()

@@ -108,10 +108,8 @@ impl<W: World> Redis<W> {
         &self,
         keys: Vec<String>,
         lease: &Lease,
-        lasts_ms: u64,
     ) -> Result<(bool, Option<Vec<u8>>), StoreError> {
-        let arguments = vec![token(lease), number(&lasts_ms.max(1)), number(&lease.seats)];
-        let mut values = self.run(&self.scripts.acquire, &keys, arguments).await?;
+        let mut values = self.run(&self.scripts.acquire, &keys, holding(lease).to_vec()).await?;
         Ok((values.number()? == 1, values.bytes()?))
     }
 
@@ -138,16 +136,19 @@ impl<W: World> Redis<W> {
 impl<W: World> Store for Redis<W> {
     fn visit<'a>(&'a self, visit: Visit<'a>) -> Answer<'a, Visited> {
         async move {
-            let Visit { subjects, limits, entry, tags, fresh_epoch, .. } = visit;
+            let Visit { subjects, limits, entry, lease, tags, fresh_epoch, .. } = visit;
+            let lease = lease.filter(|_| entry.is_some());
             let keys: Vec<String> = (subjects.iter().map(names::block))
                 .chain(limits.iter().map(|limit| names::meter(&limit.meter)))
                 .chain(tags.iter().map(|tag| names::epoch(tag)))
                 .chain(entry.map(names::entry))
+                .chain(lease.map(names::lease))
                 .collect();
             let counts = [subjects.len(), limits.len(), tags.len()];
             let arguments = (counts.iter().map(number))
                 .chain([fresh_epoch.to_le_bytes().to_vec()])
                 .chain(limits.iter().flat_map(rate))
+                .chain(lease.into_iter().flat_map(holding))
                 .collect();
             let mut values = self.run(&self.scripts.visit, &keys, arguments).await?;
             let now_ms = values.number()?;
@@ -164,6 +165,7 @@ impl<W: World> Store for Redis<W> {
             }
             if visited.passes() {
                 visited.entry = values.bytes()?;
+                visited.is_leased = values.number()? == 1;
                 for _ in tags {
                     visited.epochs.push(epoch(values.bytes()?)?);
                 }
@@ -208,9 +210,9 @@ impl<W: World> Store for Redis<W> {
             .boxed_local()
     }
 
-    fn acquire<'a>(&'a self, lease: &'a Lease, _: u64, lasts_ms: u64) -> Answer<'a, bool> {
+    fn acquire<'a>(&'a self, lease: &'a Lease, _: u64) -> Answer<'a, bool> {
         let keys = vec![names::lease(lease)];
-        async move { Ok(self.take_lease(keys, lease, lasts_ms).await?.0) }.boxed_local()
+        async move { Ok(self.take_lease(keys, lease).await?.0) }.boxed_local()
     }
 
     fn lead<'a>(
@@ -218,10 +220,9 @@ impl<W: World> Store for Redis<W> {
         lease: &'a Lease,
         entry: &'a [u8; 32],
         _: u64,
-        lasts_ms: u64,
     ) -> Answer<'a, (bool, Option<Vec<u8>>)> {
         let keys = vec![names::lease(lease), names::entry(entry)];
-        self.take_lease(keys, lease, lasts_ms).boxed_local()
+        self.take_lease(keys, lease).boxed_local()
     }
 
     fn release<'a>(&'a self, lease: &'a Lease) -> Answer<'a, ()> {
@@ -329,6 +330,11 @@ fn rate(limit: &Limit) -> [Vec<u8>; 3] {
 
 fn number(number: &impl ToString) -> Vec<u8> {
     number.to_string().into_bytes()
+}
+
+/// What the scripts need to take a lease.
+fn holding(lease: &Lease) -> [Vec<u8>; 3] {
+    [token(lease), number(&lease.lasts_ms.max(1)), number(&lease.seats)]
 }
 
 fn token(lease: &Lease) -> Vec<u8> {

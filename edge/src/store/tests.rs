@@ -1,4 +1,4 @@
-//! What both stores promise about keys and counts.
+//! What both stores promise about keys, leases and counts.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,7 @@ use futures::future::join_all;
 
 use super::*;
 use crate::hop::NO_TENANT;
+use crate::limit::Meter;
 use crate::world::memory::Memory;
 use crate::world::redis_server::RedisServer;
 
@@ -128,6 +129,36 @@ fn a_list_that_nobody_can_read_is_not_overwritten() {
     let store = open(&world, None);
     assert!(add(&*store, 1).is_err() && block_on(store.key_ids()).is_err());
     assert_eq!(block_on(store.key(id(1))), Ok(None));
+}
+
+/// Whether a visit finds the entry, and whether it takes its lease.
+fn visit(store: &dyn Store, limits: &[Limit], entry: Option<&[u8; 32]>, token: u128) -> (bool, bool) {
+    let id = RequestId::choose(None, || 0);
+    let lease = Lease { name: "flight/a".to_owned(), token, seats: 1, lasts_ms: 60_000 };
+    let visit = Visit { limits, entry, lease: Some(&lease), ..Visit::new(&id, 0) };
+    let visited = block_on(store.visit(visit)).expect("a store that works");
+    (visited.entry.is_some(), visited.is_leased)
+}
+
+#[test]
+fn a_visit_that_finds_no_entry_takes_the_lease_to_make_it() {
+    const KEY: [u8; 32] = [1; 32];
+    on_both(|_, open| {
+        let store = open();
+        let used_up = Limit { meter: Meter::Tenant("acme".to_owned()), gcra: Gcra::new(60_000, 1), cost: 1 };
+        let limits = std::slice::from_ref(&used_up);
+        assert_eq!(visit(&*store, &[], None, 1), (false, false), "nothing is looked for");
+        assert_eq!(visit(&*store, limits, Some(&KEY), 1), (false, true));
+        assert_eq!(visit(&*store, &[], Some(&KEY), 2), (false, false), "another one has it");
+        assert_eq!(visit(&*store, &[], Some(&KEY), 1), (false, true), "the holder takes it again");
+        let lease = Lease { name: "flight/a".to_owned(), token: 1, seats: 1, lasts_ms: 60_000 };
+        block_on(store.release(&lease)).expect("a store that works");
+        assert_eq!(visit(&*store, limits, Some(&KEY), 2), (false, false), "whoever is refused takes nothing");
+        assert_eq!(visit(&*store, &[], Some(&KEY), 1), (false, true));
+        let entry = NewEntry { key: &KEY, sealed: b"one", keep_s: 60, lease: Some(&lease) };
+        assert_eq!(block_on(store.keep(entry)), Ok(true));
+        assert_eq!(visit(&*store, &[], Some(&KEY), 2), (true, false));
+    });
 }
 
 fn counts(number: u64) -> Counts {

@@ -88,7 +88,7 @@ async fn look_up<W: World>(
     let mut names: Vec<String> = places.iter().filter_map(of_place).flatten().collect();
     names.sort_unstable();
     names.dedup();
-    let look = Look { entry: None, tags: &names, further: count.saturating_sub(1) };
+    let look = Look { tags: &names, further: count.saturating_sub(1), ..Look::default() };
     let visited = admit(edge, call, caller, look).await?;
     let value = |name: &String| visited.epochs.get(names.binary_search(name).ok()?).copied();
     let current = |place: Place| {

@@ -31,12 +31,16 @@ pub(super) async fn fetch<W: World>(
     current: &Current,
     reason: Forward,
     can_fall_back: bool,
+    lead: Option<Lead>,
 ) -> Result<Reply, Failure> {
     let keep = current.keep(call.now_s());
-    if !asked.directives.accept(current.newborn()) {
+    if !asked.directives.accept(current.place.newborn()) {
         return forward::forward(edge, call, asked, Some(keep), reason).await;
     }
     let patience = WAIT_MAX.min(granted(edge.settings()?.timeouts, call)?.total);
+    if let Some(lead) = lead {
+        return lead_out(edge, call, asked, current, reason, lead, patience).await;
+    }
     for _ in 0..FOLLOWS_MAX {
         let follow = match edge.flights.join(current.key()) {
             Joined::Follow(follow) => follow,
@@ -76,7 +80,8 @@ async fn lead_out<W: World>(
     forward::forward(edge, call, asked, Some(keep), reason).await
 }
 
-/// Waits for the lease, and for an answer that another request or instance stores meanwhile.
+/// Waits for the lease, and for an answer that another request or instance stores meanwhile. Whoever holds the lease
+/// already has taken it where there was no answer.
 async fn ready<W: World>(
     edge: &Rc<Edge<W>>,
     call: &Call,
@@ -85,6 +90,9 @@ async fn ready<W: World>(
     lead: &mut Lead,
     patience: Duration,
 ) -> Option<Held> {
+    if lead.lease().is_some() {
+        return None;
+    }
     let mut waited = Duration::ZERO;
     loop {
         let now_ms = call.now_ms + waited.as_millis() as u64;

@@ -68,6 +68,11 @@ impl Place {
         let lifetime = lifetime.of_key(key.as_bytes());
         Self { key, epochs, fingerprint, scope: scope.to_owned(), lifetime }
     }
+
+    /// How an answer stands that is written now.
+    pub(crate) fn newborn(&self) -> Standing {
+        Standing { age_s: 0, ttl_s: self.lifetime.ttl_s, is_outdated: false }
+    }
 }
 
 /// How long answers serve, and the fingerprint of the model that writes them; `None` where the cache takes no part.
@@ -105,11 +110,6 @@ impl Current {
     pub(crate) fn question(&self, directives: Directives, now_s: u64) -> Question<'_> {
         let Place { key, scope, lifetime, .. } = &*self.place;
         Question { key: key.as_bytes(), scope, epochs: self.epochs, lifetime: *lifetime, directives, now_s }
-    }
-
-    /// How an answer stands that is written now.
-    pub(crate) fn newborn(&self) -> Standing {
-        Standing { age_s: 0, ttl_s: self.place.lifetime.ttl_s, is_outdated: false }
     }
 
     /// Where an answer that is asked for at this time is kept.

@@ -15,7 +15,7 @@ struct Held {
 }
 
 impl Leases {
-    pub(super) fn acquire(&self, lease: &Lease, now_ms: u64, lasts_ms: u64) -> bool {
+    pub(super) fn acquire(&self, lease: &Lease, now_ms: u64) -> bool {
         let mut leases = self.0.borrow_mut();
         leases.retain(|_, holders| {
             holders.retain(|held| held.until_ms > now_ms);
@@ -28,7 +28,7 @@ impl Leases {
         }
         let holders = leases.entry(lease.name.clone()).or_default();
         holders.retain(|held| others(&held));
-        holders.push(Held { token: lease.token, until_ms: now_ms + lasts_ms });
+        holders.push(Held { token: lease.token, until_ms: now_ms + lease.lasts_ms });
         true
     }
 

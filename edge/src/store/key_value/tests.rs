@@ -21,7 +21,7 @@ fn address(text: &str) -> Subject {
 fn visited(store: &KeyValue<Memory>, subjects: &[Subject], tags: &[String], now_ms: u64) -> Visited {
     let id = RequestId::choose(None, || 0);
     let visit =
-        Visit { id: &id, now_ms, subjects, limits: &[], entry: Some(&KEY), tags, fresh_epoch: now_ms.into() };
+        Visit { subjects, entry: Some(&KEY), tags, fresh_epoch: now_ms.into(), ..Visit::new(&id, now_ms) };
     block_on(store.visit(visit)).expect("the memory never fails")
 }
 
@@ -123,8 +123,9 @@ fn the_list_of_blocks_is_bounded() {
 #[test]
 fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     let store = store(&Rc::default());
-    let [mine, other] = [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token, seats: 1 });
-    let acquire = |lease: &Lease, now_ms| block_on(store.acquire(lease, now_ms, 1000)) == Ok(true);
+    let [mine, other] =
+        [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token, seats: 1, lasts_ms: 1000 });
+    let acquire = |lease: &Lease, now_ms| block_on(store.acquire(lease, now_ms)) == Ok(true);
     assert!(acquire(&mine, NOW_MS) && !acquire(&other, NOW_MS + 999));
     assert!(acquire(&mine, NOW_MS + 500), "the holder prolongs it");
     assert!(!acquire(&other, NOW_MS + 1499) && acquire(&other, NOW_MS + 1500));
@@ -135,15 +136,15 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     assert!(acquire(&mine, NOW_MS + 1500), "with what was made under it, it is given back");
     block_on(store.release(&mine)).expect("the memory never fails");
     assert!(acquire(&other, NOW_MS + 1500));
-    let led = block_on(store.lead(&mine, &KEY, NOW_MS + 1500, 1000));
+    let led = block_on(store.lead(&mine, &KEY, NOW_MS + 1500));
     assert_eq!(led, Ok((false, Some(b"new".to_vec()))));
 }
 
 #[test]
 fn a_lease_of_several_seats_is_held_by_so_many() {
     let store = store(&Rc::default());
-    let lease = |token| Lease { name: "streams/a".to_owned(), token, seats: 2 };
-    let acquire = |token, now_ms| block_on(store.acquire(&lease(token), now_ms, 1000)) == Ok(true);
+    let lease = |token| Lease { name: "streams/a".to_owned(), token, seats: 2, lasts_ms: 1000 };
+    let acquire = |token, now_ms| block_on(store.acquire(&lease(token), now_ms)) == Ok(true);
     assert!(acquire(1, NOW_MS) && acquire(2, NOW_MS + 500) && !acquire(3, NOW_MS + 999));
     assert!(acquire(3, NOW_MS + 1000), "the first one's time is over");
     assert!(!acquire(1, NOW_MS + 1000) && acquire(2, NOW_MS + 1000));

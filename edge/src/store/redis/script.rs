@@ -43,13 +43,21 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) const fn new() -> Self {
         Self {
-            visit: Script::new(concat!(include_str!("clock.lua"), include_str!("visit.lua"))),
+            visit: Script::new(concat!(
+                include_str!("clock.lua"),
+                include_str!("lease.lua"),
+                include_str!("visit.lua")
+            )),
             settle: Script::new(concat!(include_str!("clock.lua"), include_str!("settle.lua"))),
             strike: Script::new(concat!(include_str!("clock.lua"), include_str!("strike.lua"))),
             block: Script::new(concat!(include_str!("clock.lua"), include_str!("block.lua"))),
             unblock: Script::new(concat!(include_str!("clock.lua"), include_str!("unblock.lua"))),
             keep: Script::new(concat!(include_str!("clock.lua"), include_str!("keep.lua"))),
-            acquire: Script::new(concat!(include_str!("clock.lua"), include_str!("acquire.lua"))),
+            acquire: Script::new(concat!(
+                include_str!("clock.lua"),
+                include_str!("lease.lua"),
+                include_str!("acquire.lua")
+            )),
             release: Script::new(include_str!("release.lua")),
             count: Script::new(include_str!("count.lua")),
             add_key: Script::new(include_str!("add_key.lua")),

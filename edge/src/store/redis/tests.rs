@@ -47,7 +47,16 @@ fn visited(
     fresh_epoch: u128,
 ) -> Visited {
     let id = RequestId::choose(None, || 0);
-    let visit = Visit { id: &id, now_ms: NOW_MS, subjects, limits, entry: Some(&KEY), tags, fresh_epoch };
+    let visit = Visit {
+        id: &id,
+        now_ms: NOW_MS,
+        subjects,
+        limits,
+        entry: Some(&KEY),
+        lease: None,
+        tags,
+        fresh_epoch,
+    };
     block_on(store.visit(visit)).expect("the server answers")
 }
 
@@ -179,9 +188,11 @@ fn strikes_lead_to_blocks_that_double_as_in_rust() {
 fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     let world = world();
     let (first, second) = (store(&world), store(&world));
-    let [mine, other] = [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token, seats: 1 });
-    let acquire =
-        |store: &Redis<Memory>, lease, lasts_ms| block_on(store.acquire(lease, 0, lasts_ms)) == Ok(true);
+    let [mine, other] =
+        [1, 2].map(|token| Lease { name: "flight/a".to_owned(), token, seats: 1, lasts_ms: 60_000 });
+    let acquire = |store: &Redis<Memory>, lease: &Lease, lasts_ms| {
+        block_on(store.acquire(&Lease { lasts_ms, ..lease.clone() }, 0)) == Ok(true)
+    };
     let keep = |lease| {
         let entry = NewEntry { key: &KEY, sealed: b"one", keep_s: 60, lease: Some(lease) };
         block_on(first.keep(entry)).expect("the server answers")
@@ -199,18 +210,18 @@ fn a_lease_is_one_holders_until_it_ends_or_is_given_back() {
     block_on(second.release(&other)).expect("the server answers");
     assert!(acquire(&first, &mine, 60_000));
     let entry = Some(b"one".to_vec());
-    assert_eq!(block_on(first.lead(&mine, &KEY, 0, 60_000)), Ok((true, entry.clone())));
-    assert_eq!(block_on(second.lead(&other, &KEY, 0, 60_000)), Ok((false, entry)));
-    assert_eq!(block_on(first.lead(&mine, &[9; 32], 0, 60_000)), Ok((true, None)));
+    assert_eq!(block_on(first.lead(&mine, &KEY, 0)), Ok((true, entry.clone())));
+    assert_eq!(block_on(second.lead(&other, &KEY, 0)), Ok((false, entry)));
+    assert_eq!(block_on(first.lead(&mine, &[9; 32], 0)), Ok((true, None)));
 }
 
 #[test]
 fn a_lease_of_several_seats_is_held_by_so_many() {
     let world = world();
     let (first, second) = (store(&world), store(&world));
-    let lease = |token| Lease { name: "streams/a".to_owned(), token, seats: 2 };
+    let lease = |token| Lease { name: "streams/a".to_owned(), token, seats: 2, lasts_ms: 60_000 };
     let acquire = |store: &Redis<Memory>, token, lasts_ms| {
-        block_on(store.acquire(&lease(token), 0, lasts_ms)) == Ok(true)
+        block_on(store.acquire(&Lease { lasts_ms, ..lease(token) }, 0)) == Ok(true)
     };
     assert!(acquire(&first, 1, 50) && acquire(&second, 2, 60_000) && !acquire(&first, 3, 60_000));
     assert!(acquire(&first, 2, 60_000), "the holder prolongs it");

@@ -1,11 +1,14 @@
 -- One visit of a request: who is blocked, what the limits say, the entry, the epochs.
 --
--- KEYS  the blocks, the limits, the tags, and at last an entry, if one is looked for
+-- KEYS  the blocks, the limits, the tags, then an entry, if one is looked for, and at last the lease that is taken where
+--       there is no entry
 -- ARGV  how many blocks, limits and tags there are; the epoch of a tag that has none; then for each limit its interval,
---       its window and what the request takes of it, the first two in microseconds
+--       its window and what the request takes of it, the first two in microseconds; at last the lease's token, how long it
+--       lasts in milliseconds, how many may hold it
 --
 -- Returns the time in milliseconds; the place of the first block that holds, or 0, and its value; the state of each
--- limit before this request; the entry; the epochs. What follows a block or a refusal is left out.
+-- limit before this request; the entry; 1 where the lease was taken, else 0; the epochs. What follows a block or a
+-- refusal is left out.
 local blocks, limits, tags = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local now = now_ms * 1000
 
@@ -39,9 +42,12 @@ for place = 1, limits do
     end
 end
 
-local entry = KEYS[blocks + limits + tags + 1]
+local entry, lease = KEYS[blocks + limits + tags + 1], KEYS[blocks + limits + tags + 2]
 -- Nothing that is looked for is nothing that is found: a list of Lua would end at nil.
-found[#found + 1] = entry ~= nil and redis.call('GET', entry)
+local value = entry ~= nil and redis.call('GET', entry)
+local last = 4 + 3 * limits
+found[#found + 1] = value
+found[#found + 1] = lease and not value and take(lease, ARGV[last + 1], ARGV[last + 2], ARGV[last + 3]) or 0
 for place = 1, tags do
     local key = KEYS[blocks + limits + place]
     local epoch = redis.call('GET', key)

@@ -6,7 +6,7 @@ use futures::executor::block_on;
 use futures::future::{Either, join, join_all, select};
 
 use super::*;
-use crate::flight::{LEASE, PAUSE_MAX, PROLONG};
+use crate::flight::{LEASE_MS, PAUSE_MAX, PROLONG};
 use crate::harness::{key, request};
 
 fn asking(directive: &str, brief: &Value) -> http::Request<Bytes> {
@@ -43,6 +43,24 @@ fn five_hundred_equal_briefs_reach_the_origin_once() {
     assert_eq!(answers.iter().filter(collapsed).count(), 499);
     assert_eq!(answers.iter().filter(|answered| answered.status == StatusCode::OK).count(), 500);
     assert_eq!(events(&answers[499]).last(), Some(&Event::Done(written(MODEL))));
+}
+
+#[test]
+fn a_miss_asks_redis_once_before_the_origin_and_once_after_it() {
+    let harness = Harness::on_redis(&[]);
+    harness.expect_model(MODEL);
+    // The first one also gives the server the scripts.
+    for product in ["Coffee", "Tea"] {
+        let mut brief = brief();
+        brief["product"]["name"] = product.into();
+        harness.expect_copy(&written(MODEL));
+        let asked_before = harness.world().reads("EVAL");
+        let answered = block_on(harness.answered(asking("", &brief)));
+        assert_eq!(answered.header("cache-status"), "adlib; fwd=uri-miss; stored");
+        let asked = harness.world().reads("EVAL") - asked_before;
+        assert_eq!((asked, harness.world().reads("GET")), if product == "Tea" { (2, 1) } else { (4, 1) });
+        block_on(harness.world().catch_up());
+    }
 }
 
 #[test]
@@ -122,7 +140,8 @@ fn an_instance_that_ends_in_the_middle_holds_the_others_up_for_its_lease_at_most
     let answered = block_on(other.answered(asking("", &brief())));
     let waited = harness.world().slept().saturating_sub(before);
     assert_eq!((answered.status, asked(&harness)), (StatusCode::OK, 2));
-    assert!(waited + PAUSE_MAX >= LEASE && waited <= LEASE + PROLONG + PAUSE_MAX, "{waited:?}");
+    let lease = Duration::from_millis(LEASE_MS);
+    assert!(waited + PAUSE_MAX >= lease && waited <= lease + PROLONG + PAUSE_MAX, "{waited:?}");
     drop(killed);
 }
 
