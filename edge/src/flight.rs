@@ -32,7 +32,8 @@ pub const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// The longest that a follower waits before it goes its own way.
 pub const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// How long a lease lasts that is not prolonged, in milliseconds. An instance that ends in the middle holds the others up for so long.
+/// How long a lease lasts that is not prolonged, in milliseconds. An instance that ends in the middle holds the others up
+/// for so long.
 pub const LEASE_MS: u64 = 10_000;
 /// How often a lease is prolonged.
 pub const PROLONG: Duration = Duration::from_secs(3);
