@@ -1,4 +1,4 @@
-//! Counts in the key-value store, which cannot count: each tenant's are spread over a few records, of which an instance
+//! Counts in the key-value store, which cannot count: each tenant's are spread over many records, of which an instance
 //! changes one of its own choice. Two instances that change the same record in the same moment lose the counts of one of
 //! them, so the sums are close to the truth and never above it.
 //!
@@ -14,9 +14,9 @@ use crate::stats::Counts;
 use crate::world::{StoreError, World};
 
 /// Records of each tenant. So many are read to show a sum.
-const RECORDS: u128 = 32;
+const RECORDS: u128 = 128;
 /// Most tenants that are listed. What others count is counted for everyone only.
-pub(super) const TENANTS_MAX: usize = 1024;
+pub(super) const TENANTS_MAX: usize = 256;
 /// The record that lists the tenants.
 const TENANTS: &str = "counts";
 
