@@ -9,7 +9,7 @@
 //! first follower that sees it takes the lead.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -115,20 +115,21 @@ pub enum Waited {
 impl Flights {
     /// Leads the flight of a key, or follows the one that there is.
     pub fn join(&self, key: CacheKey) -> Joined {
-        if let Some(lead) = self.lead(key) {
-            return Joined::Lead(lead);
+        match self.0.borrow_mut().entry(key) {
+            hash_map::Entry::Occupied(running) => Joined::Follow(Follow(Rc::clone(running.get()))),
+            hash_map::Entry::Vacant(free) => {
+                let flight = Rc::clone(free.insert(Rc::default()));
+                Joined::Lead(Lead { flights: self.clone(), key, flight, lease: None })
+            }
         }
-        Joined::Follow(Follow(Rc::clone(self.0.borrow_mut().entry(key).or_default())))
     }
 
     /// Leads the flight of a key, unless somebody does.
     pub fn lead(&self, key: CacheKey) -> Option<Lead> {
-        let mut running = self.0.borrow_mut();
-        if running.contains_key(&key) {
-            return None;
+        match self.join(key) {
+            Joined::Lead(lead) => Some(lead),
+            Joined::Follow(_) => None,
         }
-        let flight = Rc::clone(running.entry(key).or_default());
-        Some(Lead { flights: self.clone(), key, flight, lease: None })
     }
 
     /// Whether somebody leads the flight of a key.

@@ -1,6 +1,7 @@
 //! What is counted: requests, how the cache took part, what was refused, what the origins did, and how long it took.
 //!
-//! An instance counts in memory, by tenant, and tells the store after the reply. Instances come and go within seconds, so what they count lasts only there.
+//! An instance counts in memory, by tenant, and tells the store after the reply. Instances come and go within seconds, so
+//! what they count lasts only there.
 
 pub mod counts;
 pub mod series;

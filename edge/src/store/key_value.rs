@@ -10,6 +10,7 @@
 //! - Entries lie in a fixed number of slots by the first bits of their key, so that the store cannot grow without end. A
 //!   new entry may take an old one's place; the key in the entry tells them apart.
 
+mod documents;
 mod keys;
 mod leases;
 mod limiter;
@@ -90,10 +91,7 @@ impl<W: World> KeyValue<W> {
     }
 
     async fn read_blocks(&self, now_ms: u64) -> Result<Rc<Blocks>, StoreError> {
-        let stored = self.world.get(BLOCKS).await?;
-        // What cannot be read was written by another version; the next block overwrites it.
-        let blocks: Blocks = stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
-        let blocks = Rc::new(blocks);
+        let blocks: Rc<Blocks> = Rc::new(documents::read(&*self.world, BLOCKS).await?);
         self.blocks.put((), Rc::clone(&blocks), now_ms);
         Ok(blocks)
     }
@@ -111,8 +109,7 @@ impl<W: World> KeyValue<W> {
             let first = blocks.iter().min_by_key(|(_, block)| block.until_ms).map(|(name, _)| name.clone());
             first.and_then(|name| blocks.remove(&name));
         }
-        let bytes = serde_json::to_vec(&blocks).unwrap_or_default();
-        self.world.set(BLOCKS, &bytes).await?;
+        documents::write(&*self.world, BLOCKS, &blocks).await?;
         self.blocks.put((), Rc::new(blocks), now_ms);
         Ok(outcome)
     }

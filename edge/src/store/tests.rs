@@ -131,10 +131,15 @@ fn a_list_that_nobody_can_read_is_not_overwritten() {
     assert_eq!(block_on(store.key(id(1))), Ok(None));
 }
 
+/// The right of one to make an entry.
+fn lease(token: u128) -> Lease {
+    Lease { name: "flight/a".to_owned(), token, seats: 1, lasts_ms: 60_000 }
+}
+
 /// Whether a visit finds the entry, and whether it takes its lease.
 fn visit(store: &dyn Store, limits: &[Limit], entry: Option<&[u8; 32]>, token: u128) -> (bool, bool) {
     let id = RequestId::choose(None, || 0);
-    let lease = Lease { name: "flight/a".to_owned(), token, seats: 1, lasts_ms: 60_000 };
+    let lease = lease(token);
     let visit = Visit { limits, entry, lease: Some(&lease), ..Visit::new(&id, 0) };
     let visited = block_on(store.visit(visit)).expect("a store that works");
     (visited.entry.is_some(), visited.is_leased)
@@ -151,7 +156,7 @@ fn a_visit_that_finds_no_entry_takes_the_lease_to_make_it() {
         assert_eq!(visit(&*store, limits, Some(&KEY), 1), (false, true));
         assert_eq!(visit(&*store, &[], Some(&KEY), 2), (false, false), "another one has it");
         assert_eq!(visit(&*store, &[], Some(&KEY), 1), (false, true), "the holder takes it again");
-        let lease = Lease { name: "flight/a".to_owned(), token: 1, seats: 1, lasts_ms: 60_000 };
+        let lease = lease(1);
         block_on(store.release(&lease)).expect("a store that works");
         assert_eq!(visit(&*store, limits, Some(&KEY), 2), (false, false), "whoever is refused takes nothing");
         assert_eq!(visit(&*store, &[], Some(&KEY), 1), (false, true));

@@ -33,16 +33,13 @@ pub(super) async fn fetch<W: World>(
     can_fall_back: bool,
     lead: Option<Lead>,
 ) -> Result<Reply, Failure> {
-    let keep = current.keep(call.now_s());
     if !asked.directives.accept(current.place.newborn()) {
-        return forward::forward(edge, call, asked, Some(keep), reason).await;
+        return forward::forward(edge, call, asked, Some(current.keep(call.now_s())), reason).await;
     }
     let patience = WAIT_MAX.min(granted(edge.settings()?.timeouts, call)?.total);
-    if let Some(lead) = lead {
-        return lead_out(edge, call, asked, current, reason, lead, patience).await;
-    }
+    let mut begun = lead.map(Joined::Lead);
     for _ in 0..FOLLOWS_MAX {
-        let follow = match edge.flights.join(current.key()) {
+        let follow = match begun.take().unwrap_or_else(|| edge.flights.join(current.key())) {
             Joined::Follow(follow) => follow,
             Joined::Lead(lead) => return lead_out(edge, call, asked, current, reason, lead, patience).await,
         };
@@ -57,7 +54,7 @@ pub(super) async fn fetch<W: World>(
             Waited::Late => break,
         }
     }
-    forward::forward(edge, call, asked, Some(keep), reason).await
+    forward::forward(edge, call, asked, Some(current.keep(call.now_s())), reason).await
 }
 
 /// Leads: takes the lease, looks whether the answer has come meanwhile, and goes to the origin.

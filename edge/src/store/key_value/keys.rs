@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use adlib_shared::key::KeyId;
 use futures::future::try_join;
 
+use super::documents::write;
 use crate::store::{KEYS_MAX, NewKey, StoredKey};
 use crate::world::{StoreError, World};
 
@@ -56,7 +57,7 @@ pub(super) async fn remove<W: World>(world: &W, id: KeyId) -> Result<bool, Store
     let mut list = list(world).await?;
     let was_listed = list.remove(&id.to_string()).is_some();
     if was_listed {
-        write(world, &list).await?;
+        write(world, LIST, &list).await?;
     }
     Ok(was_there || was_listed)
 }
@@ -78,7 +79,7 @@ async fn enlist<W: World>(world: &W, id: KeyId, tenant: &str) -> Result<bool, St
             return Ok(false);
         }
         list.insert(id.to_string(), tenant.to_owned());
-        write(world, &list).await?;
+        write(world, LIST, &list).await?;
     }
     Err(StoreError::Failed("too many keys are being made at once".to_owned()))
 }
@@ -88,11 +89,6 @@ async fn list<W: World>(world: &W) -> Result<List, StoreError> {
     let Some(stored) = world.get(LIST).await? else { return Ok(List::new()) };
     serde_json::from_slice(&stored)
         .map_err(|error| StoreError::Failed(format!("the list of keys cannot be read: {error}")))
-}
-
-async fn write<W: World>(world: &W, list: &List) -> Result<(), StoreError> {
-    let bytes = serde_json::to_vec(list).map_err(|error| StoreError::Failed(error.to_string()))?;
-    world.set(LIST, &bytes).await
 }
 
 fn record_name(id: KeyId) -> String {

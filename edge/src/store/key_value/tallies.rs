@@ -7,8 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
-
+use super::documents::{read, write};
 use crate::hop::NO_TENANT;
 use crate::stats::Counts;
 use crate::world::{StoreError, World};
@@ -29,11 +28,11 @@ pub(super) async fn add<W: World>(
     chance: u128,
     counts: &Counts,
 ) -> Result<(), StoreError> {
-    let tenant = if is_listed(world, tenant).await? { tenant } else { NO_TENANT };
+    let tenant = if enlist(world, tenant).await? { tenant } else { NO_TENANT };
     let record = record(tenant, chance % RECORDS);
     let mut sum: Counts = read(world, &record).await?;
     sum.add(counts);
-    world.set(&record, &serde_json::to_vec(&sum).unwrap_or_default()).await
+    write(world, &record, &sum).await
 }
 
 /// The sum of a tenant's records, or of all.
@@ -51,9 +50,9 @@ pub(super) async fn sum<W: World>(world: &W, tenant: &str) -> Result<Counts, Sto
     Ok(sum)
 }
 
-/// Lists a tenant, if there is room. Of two that are listed in the same moment one can be lost; it is listed with its
+/// Lists a tenant; false where there is no room. Of two that are listed in the same moment one can be lost; it is listed with its
 /// next counts.
-async fn is_listed<W: World>(world: &W, tenant: &str) -> Result<bool, StoreError> {
+async fn enlist<W: World>(world: &W, tenant: &str) -> Result<bool, StoreError> {
     if tenant == NO_TENANT {
         return Ok(true);
     }
@@ -65,14 +64,8 @@ async fn is_listed<W: World>(world: &W, tenant: &str) -> Result<bool, StoreError
         return Ok(false);
     }
     tenants.insert(tenant.to_owned());
-    world.set(TENANTS, &serde_json::to_vec(&tenants).unwrap_or_default()).await?;
+    write(world, TENANTS, &tenants).await?;
     Ok(true)
-}
-
-/// A record; one that cannot be read was written by another version, and is begun anew.
-async fn read<W: World, T: DeserializeOwned + Default>(world: &W, record: &str) -> Result<T, StoreError> {
-    let stored = world.get(record).await?;
-    Ok(stored.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default())
 }
 
 fn record(tenant: &str, index: u128) -> String {

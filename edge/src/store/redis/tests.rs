@@ -47,16 +47,7 @@ fn visited(
     fresh_epoch: u128,
 ) -> Visited {
     let id = RequestId::choose(None, || 0);
-    let visit = Visit {
-        id: &id,
-        now_ms: NOW_MS,
-        subjects,
-        limits,
-        entry: Some(&KEY),
-        lease: None,
-        tags,
-        fresh_epoch,
-    };
+    let visit = Visit { subjects, limits, entry: Some(&KEY), tags, fresh_epoch, ..Visit::new(&id, NOW_MS) };
     block_on(store.visit(visit)).expect("the server answers")
 }
 
